@@ -1,0 +1,1 @@
+"""Rackhand: hands out bare-metal servers and takes them back."""
