@@ -1,0 +1,1 @@
+"""All outward I/O, one folder or file per foreign system."""

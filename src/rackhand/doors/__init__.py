@@ -1,0 +1,1 @@
+"""The ways in: REST API and command line."""

@@ -1,0 +1,1 @@
+"""The `rackhand` command: a client of the REST API."""

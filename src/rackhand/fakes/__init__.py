@@ -1,0 +1,1 @@
+"""Honest in-memory implementations of the ports, one file per port."""

@@ -1,0 +1,1 @@
+"""Pure nouns: frozen dataclasses and enums, standard library only."""

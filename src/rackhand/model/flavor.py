@@ -1,0 +1,45 @@
+"""What people may ask for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from uuid import UUID
+
+
+@dataclass(frozen=True, slots=True)
+class DiskHint:
+    """Narrows the disks that may be written; unset fields do not narrow.
+
+    Never widens: a disk that the root-disk rule forbids stays forbidden.
+    """
+
+    serial: str | None = None
+    wwn: str | None = None
+    model: str | None = None
+    size_min_bytes: int | None = None
+    size_max_bytes: int | None = None
+    rotational: bool | None = None
+    smallest: bool = False
+    """Where several disks remain, take the smallest; else they are refused."""
+
+
+ANY_DISK = DiskHint()
+
+
+@dataclass(frozen=True, slots=True)
+class Flavor:
+    """A shape of machine; a machine matches only if every value is equal.
+
+    ``properties`` names further facts that must be equal: ``vendor``, ``model``,
+    ``firmware``, ``cpu_model``, ``disks`` (count), ``nics`` (count).
+    """
+
+    id: UUID
+    name: str
+    vcpus: int
+    memory_mib: int
+    architecture: str = "x86_64"
+    properties: Mapping[str, str] = field(default_factory=dict)
+    disk: DiskHint = ANY_DISK
+    generation: int = 1

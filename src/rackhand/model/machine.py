@@ -1,0 +1,191 @@
+"""A physical server: how it is cabled, what it is made of, how it stands."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from uuid import UUID
+
+from rackhand.model.errors import Fault
+from rackhand.model.names import Mac
+
+
+class Firmware(StrEnum):
+    """How the machine boots."""
+
+    BIOS = "bios"
+    UEFI = "uefi"
+
+
+class Transport(StrEnum):
+    """How a disk is attached, in lsblk's words (util-linux, TRAN column)."""
+
+    SATA = "sata"
+    ATA = "ata"
+    SAS = "sas"
+    SPI = "spi"
+    NVME = "nvme"
+    VIRTIO = "virtio"
+    RAID = "raid"
+    FIBRE_CHANNEL = "fc"
+    ISCSI = "iscsi"
+    FCOE = "fcoe"
+    USB = "usb"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Wire:
+    """One NIC's cable as people declared it: which VLANs the switch port carries.
+
+    ``vlan`` is the access or native VLAN, None when the port carries tagged ones
+    only. ``boot`` marks the NIC that boots the ramdisk outside of a lease.
+    """
+
+    mac: Mac
+    vlan: int | None
+    tagged: tuple[int, ...] = ()
+    boot: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Nic:
+    """A network port as inspection found it. None: not reported."""
+
+    mac: Mac
+    name: str
+    has_link: bool | None = None
+    speed_mbps: int | None = None
+    driver: str | None = None
+    pci_address: str | None = None
+    vendor_id: str | None = None
+    product_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Disk:
+    """A block device as inspection found it. None: not reported.
+
+    ``name`` is the kernel's name at that boot (``/dev/sda``); it is never used
+    to find a disk again: serial and WWN are.
+    """
+
+    name: str
+    size_bytes: int
+    transport: Transport
+    model: str | None = None
+    vendor: str | None = None
+    serial: str | None = None
+    wwn: str | None = None
+    rotational: bool | None = None
+    removable: bool = False
+    read_only: bool = False
+    by_path: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PciDevice:
+    """One PCI function: ids are four lower-case hex digits, class six."""
+
+    address: str
+    vendor_id: str
+    product_id: str
+    class_id: str
+    subsystem_vendor_id: str | None = None
+    subsystem_product_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Hardware:
+    """All that inspection found; nothing here is typed in by people."""
+
+    vcpus: int
+    memory_mib: int
+    architecture: str
+    firmware: Firmware
+    vendor: str | None
+    model: str | None
+    serial: str | None
+    nics: tuple[Nic, ...]
+    disks: tuple[Disk, ...]
+    pci: tuple[PciDevice, ...] = ()
+    cpu_model: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class BmcAddress:
+    """Where the BMC answers. Its password lives in the engine only."""
+
+    address: str
+    port: int
+    username: str
+
+
+@dataclass(frozen=True, slots=True)
+class BmcCredentials:
+    """BMC address with its password: passes through to the engine, is never stored here."""
+
+    bmc: BmcAddress
+    password: str = field(repr=False)
+
+
+class MachineState(StrEnum):
+    """A machine's state: Ironic's, in our words (adapters/ironic/translate.py)."""
+
+    REGISTERED = "registered"
+    VERIFYING = "verifying"
+    MANAGEABLE = "manageable"
+    INSPECTING = "inspecting"
+    CLEANING = "cleaning"
+    AVAILABLE = "available"
+    DEPLOYING = "deploying"
+    ACTIVE = "active"
+    RELEASING = "releasing"
+    RESCUED = "rescued"
+    FAILED = "failed"
+    """The engine gave up on its last task; `Observed.error` says why."""
+    GONE = "gone"
+    """The engine does not know the machine."""
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """What the engine says of one machine now.
+
+    ``step`` is the engine's current deploy or clean step, in its words, for people
+    and the ledger only. ``failed_task`` tells which task failed when state is FAILED.
+    """
+
+    machine_id: UUID
+    state: MachineState
+    power_on: bool | None
+    step: str | None = None
+    error: str | None = None
+    failed_task: str | None = None
+    lease_id: UUID | None = None
+    busy: bool = False
+    """The engine holds the machine's lock: a verb now would be refused."""
+    maintenance: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """A registered server. Its provisioning state is not here: ask the engine."""
+
+    id: UUID
+    name: str
+    zone: str
+    bmc: BmcAddress
+    wires: tuple[Wire, ...]
+    hardware: Hardware | None = None
+    inspected_at: datetime | None = None
+    fault: Fault | None = None
+    pooled: bool = True
+    """Intention: the machine should be inspected and available to leases."""
+    generation: int = 1
+
+    @property
+    def boot_wire(self) -> Wire | None:
+        """The NIC that boots the ramdisk outside of a lease."""
+        return next((wire for wire in self.wires if wire.boot), None)

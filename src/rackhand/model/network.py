@@ -1,0 +1,107 @@
+"""Where machines are and what they are cabled to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv4Network
+from uuid import UUID
+
+from rackhand.model.errors import InvalidValue
+from rackhand.model.names import Mac
+
+VLAN_MIN, VLAN_MAX = 1, 4094
+"""Usable VLAN ids (IEEE 802.1Q-2018, 9.6: 0 and 4095 are reserved)."""
+
+
+def parse_vlan(value: int) -> int:
+    """Return ``value`` if it is a usable VLAN id (IEEE 802.1Q)."""
+    if not VLAN_MIN <= value <= VLAN_MAX:
+        raise InvalidValue("vlan", value, f"is not a VLAN id ({VLAN_MIN} to {VLAN_MAX})")
+    return value
+
+
+@dataclass(frozen=True, slots=True)
+class Zone:
+    """A network region that one gateway's trunk reaches."""
+
+    id: UUID
+    name: str
+    description: str = ""
+    generation: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class AddressRange:
+    """IPv4 addresses from ``first`` to ``last``, both included."""
+
+    first: IPv4Address
+    last: IPv4Address
+
+    def __contains__(self, address: IPv4Address) -> bool:
+        """Whether ``address`` lies in the range."""
+        return self.first <= address <= self.last
+
+
+@dataclass(frozen=True, slots=True)
+class Network:
+    """One VLAN with its subnet, in one zone.
+
+    ``gateway_address`` is Rackhand's own address on this VLAN: it serves DHCP
+    there and is the ramdisk's router. ``router`` is what installed systems get.
+    Addresses are handed out from ``ranges`` only.
+    """
+
+    id: UUID
+    name: str
+    zone: str
+    vlan: int
+    subnet: IPv4Network
+    gateway_address: IPv4Address
+    ranges: tuple[AddressRange, ...]
+    router: IPv4Address | None = None
+    dns: tuple[IPv4Address, ...] = ()
+    ntp: tuple[IPv4Address, ...] = ()
+    mtu: int = 1500
+    generation: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Reservation:
+    """One address of a network, held for a NIC of a machine.
+
+    Without ``lease_id`` it serves the deploy ramdisk (inspection, cleaning).
+    """
+
+    network: str
+    address: IPv4Address
+    mac: Mac
+    machine_id: UUID
+    lease_id: UUID | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DhcpHost:
+    """A MAC that one network's DHCP server answers, and with which address."""
+
+    mac: Mac
+    address: IPv4Address
+
+
+@dataclass(frozen=True, slots=True)
+class GatewayNetwork:
+    """A network as its gateway serves it: the interface's address and the known hosts."""
+
+    name: str
+    vlan: int
+    subnet: IPv4Network
+    gateway_address: IPv4Address
+    mtu: int
+    hosts: tuple[DhcpHost, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class GatewayPlan:
+    """Everything a gateway keeps up; ``revision`` changes with the content only."""
+
+    revision: str
+    networks: tuple[GatewayNetwork, ...]

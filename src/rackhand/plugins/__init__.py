@@ -1,0 +1,1 @@
+"""Thin code that runs inside another program."""

@@ -1,0 +1,119 @@
+"""The engine that powers, boots, writes and cleans machines: Ironic, or its fake."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, Protocol
+from uuid import UUID
+
+from rackhand.model.flavor import DiskHint
+from rackhand.model.machine import BmcCredentials, Disk, Hardware, Observed, Wire
+from rackhand.model.names import Mac
+
+
+class Verb(StrEnum):
+    """Asynchronous tasks of a machine; the outcome is seen by observing."""
+
+    VERIFY = "verify"
+    """Check BMC address and password, learn the power state (Ironic: manage)."""
+    INSPECT = "inspect"
+    PROVIDE = "provide"
+    """Clean and make available."""
+    UNDEPLOY = "undeploy"
+    """Wipe and make available again."""
+    POWER_ON = "power-on"
+    POWER_OFF = "power-off"
+    REBOOT = "reboot"
+    ABORT = "abort"
+    """Stop an inspection or cleaning that waits for the ramdisk."""
+
+
+@dataclass(frozen=True, slots=True)
+class Enrolment:
+    """A machine as the engine must know it."""
+
+    machine_id: UUID
+    name: str
+    credentials: BmcCredentials
+    wires: tuple[Wire, ...]
+    driver_options: Mapping[str, str] = field(default_factory=dict)
+    """Typed extras from settings, e.g. ``ipmi_cipher_suite``."""
+
+
+@dataclass(frozen=True, slots=True)
+class DeployOrder:
+    """What to write on a machine. ``meta_data``, ``network_data`` and ``user_data``
+    are the config drive's content (OpenStack metadata formats).
+
+    ``disk`` is the one disk that placement chose: the ramdisk must find exactly it
+    again by serial or WWN, and its own rule must agree, or it writes nothing.
+    """
+
+    machine_id: UUID
+    lease_id: UUID
+    image_url: str
+    manifest_url: str
+    image_sha256: str
+    manifest_sha256: str
+    disk: Disk
+    disk_hint: DiskHint
+    deploy_mac: Mac
+    meta_data: Mapping[str, Any]
+    network_data: Mapping[str, Any]
+    user_data: str = field(repr=False)
+
+
+class Engine(Protocol):
+    """A machine's life outside of leases.
+
+    Every method may raise EngineUnreachable or EngineRefused, and is safe to repeat.
+    """
+
+    def observe_all(self) -> Sequence[Observed]:
+        """Return every machine the engine knows, in one call."""
+        ...
+
+    def observe(self, machine_id: UUID) -> Observed:
+        """Return one machine; state GONE when the engine does not know it."""
+        ...
+
+    def enrol(self, enrolment: Enrolment) -> None:
+        """Make the machine known (or its BMC and NICs as told): REGISTERED afterwards."""
+        ...
+
+    def forget(self, machine_id: UUID) -> None:
+        """Remove the machine from the engine; no error when it is gone already."""
+        ...
+
+    def begin(self, machine_id: UUID, verb: Verb) -> None:
+        """Start a task; returns at once. EngineRefused when the state forbids it."""
+        ...
+
+    def hardware(self, machine_id: UUID) -> Hardware | None:
+        """Return what the last inspection found, None before the first."""
+        ...
+
+
+class Deployer(Protocol):
+    """A machine's life inside of a lease. Same errors and promises as Engine."""
+
+    def allocate(self, lease_id: UUID, candidates: Sequence[UUID]) -> UUID | None:
+        """Take one of the candidates for the lease, atomically.
+
+        Returns the same machine when repeated; None when none can be taken now.
+        """
+        ...
+
+    def deploy(self, order: DeployOrder) -> None:
+        """Start writing the allocated machine; returns at once."""
+        ...
+
+    def free(self, lease_id: UUID) -> None:
+        """Give an allocation back that never led to a deployment; no error when gone."""
+        ...
+
+    def change_bmc_password(self, machine_id: UUID, password: str) -> None:
+        """Replace the BMC's password as the engine knows it."""
+        ...

@@ -1,0 +1,1 @@
+"""Pure text out: what another program will read."""

@@ -1,0 +1,1 @@
+"""Pure decisions: which, whether, when. No I/O, no clock."""

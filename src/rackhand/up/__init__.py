@@ -1,0 +1,1 @@
+"""`rackhand up`: the embedded mode, everything on one machine."""
