@@ -1,0 +1,176 @@
+"""Zones and networks: what the site is cabled to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from ipaddress import IPv4Address, IPv4Network
+from uuid import UUID
+
+from rackhand.model.errors import WrongState
+from rackhand.model.lease import LeaseState
+from rackhand.model.names import parse_name
+from rackhand.model.network import AddressRange, Network, Zone, parse_vlan
+from rackhand.ports.store import Session, Store
+from rackhand.rules.addressing import check_network
+
+
+class Zones:
+    """Adds, lists and removes zones."""
+
+    def __init__(
+        self,
+        store: Store,
+        now: Callable[[], datetime],
+        new_id: Callable[[], UUID],
+        wake: Callable[[], None],
+    ) -> None:
+        self._store = store
+        self._now = now
+        self._new_id = new_id
+        self._wake = wake
+
+    def add(self, name: str, description: str = "") -> Zone:
+        """Store a new zone; InvalidValue, AlreadyExists."""
+        zone = Zone(self._new_id(), parse_name("name", name), description)
+        with self._store.transaction() as session:
+            session.zones.add(zone)
+            session.events.append(
+                self._now(), "zone.added", ("zone", zone.id, name), f"zone {name} was added"
+            )
+        self._wake()
+        return zone
+
+    def all(self) -> Sequence[Zone]:
+        """Return every zone by name."""
+        with self._store.transaction() as session:
+            return session.zones.all()
+
+    def find(self, name_or_id: str) -> Zone:
+        """Return one zone; NotFound."""
+        with self._store.transaction() as session:
+            return session.zones.find(name_or_id)
+
+    def remove(self, name_or_id: str) -> None:
+        """Remove a zone; WrongState while a network or machine is in it, NotFound."""
+        with self._store.transaction() as session:
+            zone = session.zones.find(name_or_id)
+            used_by = [f"network {n.name}" for n in session.networks.all() if n.zone == zone.name]
+            used_by += [f"machine {m.name}" for m in session.machines.all() if m.zone == zone.name]
+            refuse_while_used(f"zone {zone.name}", used_by)
+            session.zones.remove(zone.id)
+            session.events.append(
+                self._now(),
+                "zone.removed",
+                ("zone", zone.id, zone.name),
+                f"zone {zone.name} was removed",
+            )
+        self._wake()
+
+
+class Networks:
+    """Adds, lists and removes networks."""
+
+    def __init__(
+        self,
+        store: Store,
+        now: Callable[[], datetime],
+        new_id: Callable[[], UUID],
+        wake: Callable[[], None],
+    ) -> None:
+        self._store = store
+        self._now = now
+        self._new_id = new_id
+        self._wake = wake
+
+    def add(
+        self,
+        *,
+        name: str,
+        zone: str,
+        vlan: int,
+        subnet: IPv4Network,
+        gateway_address: IPv4Address,
+        ranges: Sequence[AddressRange],
+        router: IPv4Address | None = None,
+        dns: Sequence[IPv4Address] = (),
+        ntp: Sequence[IPv4Address] = (),
+        mtu: int = 1500,
+    ) -> Network:
+        """Store a new network of an existing zone (name or id).
+
+        NotFound for the zone; InvalidValue for an address that does not fit the
+        subnet; AlreadyExists for a name, VLAN or subnet that another network holds.
+        """
+        with self._store.transaction() as session:
+            network = Network(
+                id=self._new_id(),
+                name=parse_name("name", name),
+                zone=session.zones.find(zone).name,
+                vlan=parse_vlan(vlan),
+                subnet=subnet,
+                gateway_address=gateway_address,
+                ranges=tuple(ranges),
+                router=router,
+                dns=tuple(dns),
+                ntp=tuple(ntp),
+                mtu=mtu,
+            )
+            check_network(network, session.networks.all(), session.zones.all())
+            session.networks.add(network)
+            session.events.append(
+                self._now(),
+                "network.added",
+                ("network", network.id, name),
+                f"network {name} was added: VLAN {vlan} of zone {network.zone}, {subnet}",
+            )
+        self._wake()
+        return network
+
+    def all(self) -> Sequence[Network]:
+        """Return every network by name."""
+        with self._store.transaction() as session:
+            return session.networks.all()
+
+    def find(self, name_or_id: str) -> Network:
+        """Return one network; NotFound."""
+        with self._store.transaction() as session:
+            return session.networks.find(name_or_id)
+
+    def remove(self, name_or_id: str) -> None:
+        """Remove a network; WrongState while a lease or machine needs it, NotFound."""
+        with self._store.transaction() as session:
+            network = session.networks.find(name_or_id)
+            refuse_while_used(f"network {network.name}", _users(session, network))
+            session.networks.remove(network.id)
+            session.events.append(
+                self._now(),
+                "network.removed",
+                ("network", network.id, network.name),
+                f"network {network.name} was removed",
+            )
+        self._wake()
+
+
+def refuse_while_used(what: str, used_by: Sequence[str]) -> None:
+    """Raise WrongState naming the first users, unless there are none."""
+    if not used_by:
+        return
+    more = f" and {len(used_by) - 3} more" if len(used_by) > 3 else ""
+    raise WrongState(
+        f"{what} is used by {', '.join(used_by[:3])}{more}",
+        "remove or release these first",
+        {"used_by": list(used_by)},
+    )
+
+
+def _users(session: Session, network: Network) -> list[str]:
+    """Return who needs the network, as words for a person."""
+    leases = [
+        f"lease {lease.name}"
+        for lease in session.leases.all()
+        if lease.state is not LeaseState.RELEASED
+        and any(ask.network in (network.name, str(network.id)) for ask in lease.spec.networks)
+    ]
+    held = {r.machine_id for r in session.reservations.all() if r.network == network.name}
+    return leases + [f"machine {m.name}" for m in session.machines.all() if m.id in held]
