@@ -1,0 +1,35 @@
+"""The lab as somebody would note it down for Rackhand: BMCs, boot MACs and cabling."""
+
+from typing import Any
+
+import yaml
+
+from lab.rack import Machine, Nic, Rack
+
+
+def import_file(rack: Rack) -> str:
+    """A Rackhand import file for the rack; hardware facts are left for inspection to find."""
+    text = yaml.safe_dump(
+        {"machines": [_machine(m) for m in rack.machines]}, sort_keys=False, width=100
+    )
+    return str(text)
+
+
+def _machine(machine: Machine) -> dict[str, Any]:
+    bmc = machine.bmc
+    return {
+        "name": machine.name,
+        "bmc": {"address": bmc.address, "username": bmc.user, "password": bmc.password},
+        "nics": [_nic(nic, first=i == 0) for i, nic in enumerate(machine.nics)],
+    }
+
+
+def _nic(nic: Nic, first: bool) -> dict[str, Any]:
+    entry: dict[str, Any] = {"mac": nic.mac}
+    if nic.port and nic.port.untagged is not None:
+        entry["vlan"] = nic.port.untagged
+    if nic.port and nic.port.tagged:
+        entry["tagged"] = list(nic.port.tagged)
+    if first:
+        entry["boot"] = True
+    return entry
