@@ -1,0 +1,127 @@
+"""Gateway, boot log, probe, deploy logs and image files, in memory."""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime
+from io import BytesIO
+from ipaddress import IPv4Address
+from pathlib import Path
+from typing import BinaryIO
+from uuid import UUID
+
+from rackhand.model.errors import InvalidValue, NotFound
+from rackhand.model.names import Mac
+from rackhand.ports.surroundings import DeployLog
+
+
+class FakeGateway:
+    """A gateway that serves what it was told; give ``follow`` to be prompt about it.
+
+    ``follow`` returns the revision wanted now; without it, set :attr:`revision`.
+    """
+
+    def __init__(self, follow: Callable[[], str | None] | None = None) -> None:
+        self.revision: str | None = None
+        self._follow = follow
+
+    def in_force(self) -> str | None:
+        """Return the revision of the plan now served, None before the first."""
+        return self._follow() if self._follow else self.revision
+
+
+class FakeBootLog:
+    """A boot log to write into."""
+
+    def __init__(self) -> None:
+        self._scripts: list[tuple[Mac, datetime]] = []
+        self._agents: list[tuple[UUID, datetime]] = []
+
+    def fetched(self, mac: Mac, at: datetime) -> None:
+        """Note that the NIC fetched its boot script."""
+        self._scripts.append((mac, at))
+
+    def called(self, machine_id: UUID, at: datetime) -> None:
+        """Note that the machine's agent called."""
+        self._agents.append((machine_id, at))
+
+    def boot_script_at(self, mac: Mac, after: datetime) -> datetime | None:
+        """When the NIC first fetched its boot script after that moment."""
+        return min((at for who, at in self._scripts if who == mac and at > after), default=None)
+
+    def agent_up_at(self, machine_id: UUID, after: datetime) -> datetime | None:
+        """When the machine's agent first called after that moment."""
+        times = (at for who, at in self._agents if who == machine_id and at > after)
+        return min(times, default=None)
+
+
+class FakeProbe:
+    """Systems answer where they were set up: ``up`` holds (address, MAC)."""
+
+    def __init__(self, everyone: bool = False) -> None:
+        self.everyone = everyone
+        self.up: set[tuple[IPv4Address, Mac]] = set()
+
+    def answers(self, address: IPv4Address, mac: Mac) -> bool:
+        """Whether SSH answers at ``address`` from that NIC."""
+        return self.everyone or (address, mac) in self.up
+
+
+class FakeDeployLogs:
+    """Kept ramdisk logs to add to."""
+
+    def __init__(self) -> None:
+        self._logs: dict[UUID, list[tuple[DeployLog, bytes]]] = {}
+
+    def keep(self, machine_id: UUID, name: str, content: bytes, at: datetime) -> None:
+        """Keep one log."""
+        log = DeployLog(name, len(content), at)
+        self._logs.setdefault(machine_id, []).append((log, content))
+
+    def of_machine(self, machine_id: UUID) -> Sequence[DeployLog]:
+        """Return the kept logs, oldest first."""
+        logs = [log for log, _ in self._logs.get(machine_id, [])]
+        return sorted(logs, key=lambda log: (log.at, log.name))
+
+    def open(self, machine_id: UUID, name: str) -> BinaryIO:
+        """Open one; NotFound when there is none."""
+        for log, content in self._logs.get(machine_id, []):
+            if log.name == name:
+                return BytesIO(content)
+        raise NotFound("log", name)
+
+
+class FakeImageFiles:
+    """Image files in a temporary directory that goes with the object."""
+
+    def __init__(self, base_url: str = "http://images.invalid") -> None:
+        self._directory = tempfile.TemporaryDirectory(prefix="rackhand-images-")
+        self._base_url = base_url
+
+    def receive(self, sha256: str, size_bytes: int, chunks: Iterator[bytes]) -> None:
+        """Store bytes; InvalidValue (nothing kept) when digest or length differ."""
+        content = b"".join(chunks)
+        if len(content) != size_bytes:
+            raise InvalidValue("size_bytes", size_bytes, f"is not the {len(content)} received")
+        found = hashlib.sha256(content).hexdigest()
+        if found != sha256:
+            raise InvalidValue("sha256", sha256, f"is not the digest of the content, {found}")
+        self._file(sha256).write_bytes(content)
+
+    def path(self, sha256: str) -> Path | None:
+        """Return the stored file, None when it is not there."""
+        file = self._file(sha256)
+        return file if file.is_file() else None
+
+    def url(self, sha256: str) -> str:
+        """Where machines fetch it."""
+        return f"{self._base_url}/{sha256}"
+
+    def remove(self, sha256: str) -> None:
+        """Delete it; no error when gone."""
+        self._file(sha256).unlink(missing_ok=True)
+
+    def _file(self, sha256: str) -> Path:
+        return Path(self._directory.name) / sha256
