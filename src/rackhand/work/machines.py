@@ -3,36 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
-from rackhand.model.errors import Flaw
-from rackhand.model.lease import Lease
-from rackhand.model.machine import BmcCredentials, Machine, Observed, Wire
-from rackhand.ports.engine import Deployer, Engine
-from rackhand.ports.store import Store
+from rackhand.model.errors import CallFailed, EngineRefused, InvalidFile, InvalidValue, WrongState
+from rackhand.model.lease import Lease, LeaseState
+from rackhand.model.machine import BmcCredentials, Machine, MachineState, Observed, Wire
+from rackhand.ports.engine import Deployer, Engine, Enrolment, Verb
+from rackhand.ports.store import Session, Store
+from rackhand.work.import_check import MachineEntry, check_wires
+from rackhand.work.machine_import import ImportOutcome, MachineImport, reserve_ramdisk_address
 
-
-@dataclass(frozen=True, slots=True)
-class MachineEntry:
-    """One machine of an import. Its password goes through to the engine, never elsewhere."""
-
-    name: str
-    zone: str
-    credentials: BmcCredentials
-    wires: tuple[Wire, ...]
-    driver_options: Mapping[str, str] = field(default_factory=dict)
-    pooled: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class ImportOutcome:
-    """What an import did; ``flaws`` are those of the entries left out (only_good)."""
-
-    imported: tuple[Machine, ...]
-    flaws: tuple[Flaw, ...] = ()
+__all__ = ["ImportOutcome", "MachineEntry", "MachineView", "Machines", "Power"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,11 +40,19 @@ class Power(StrEnum):
     REBOOT = "reboot"
 
 
+_POWER_VERBS = {
+    Power.ON: Verb.POWER_ON,
+    Power.OFF: Verb.POWER_OFF,
+    Power.REBOOT: Verb.REBOOT,
+}
+
+
 class Machines:
     """What people do to machines."""
 
     def __init__(
         self,
+        *,
         store: Store,
         engine: Engine,
         deployer: Deployer,
@@ -71,8 +63,8 @@ class Machines:
         self._store = store
         self._engine = engine
         self._deployer = deployer
+        self._import = MachineImport(store, engine, now, new_id)
         self._now = now
-        self._new_id = new_id
         self._wake = wake
 
     def import_machines(
@@ -81,52 +73,237 @@ class Machines:
         """Register machines with store and engine: all of them or, told so, the good ones.
 
         InvalidFile names every flaw with its path (``("machines", 2, "nics", 0, "mac")``)
-        and imports nothing. EngineUnreachable or EngineRefused takes back the machine
-        it met and, unless ``only_good``, all that this call imported before it.
+        and imports nothing. EngineUnreachable or EngineRefused takes back all machines
+        of this call. With ``only_good`` neither is raised: the entries left out are in
+        the outcome's flaws.
         """
-        raise NotImplementedError
+        try:
+            if only_good:
+                return self._import.only_good(entries)
+            return self._import.all_or_none(entries)
+        finally:
+            self._wake()
 
     def all(self) -> Sequence[MachineView]:
         """Return every machine by name, also while the engine does not answer."""
-        raise NotImplementedError
+        with self._store.transaction() as session:
+            machines, leases = session.machines.all(), session.leases.all()
+        try:
+            seen = {observed.machine_id: observed for observed in self._engine.observe_all()}
+        except CallFailed as error:
+            return [MachineView(m, None, _holder(leases, m), error.sentence) for m in machines]
+        return [MachineView(m, seen.get(m.id) or _gone(m), _holder(leases, m)) for m in machines]
 
     def find(self, name_or_id: str) -> MachineView:
-        """Return one machine; NotFound."""
-        raise NotImplementedError
+        """Return one machine, also while the engine does not answer; NotFound."""
+        with self._store.transaction() as session:
+            machine = session.machines.find(name_or_id)
+            lease = _holder(session.leases.all(), machine)
+        try:
+            return MachineView(machine, self._engine.observe(machine.id), lease)
+        except CallFailed as error:
+            return MachineView(machine, None, lease, error.sentence)
 
     def inspect(self, name_or_id: str) -> Machine:
         """Forget what inspection found and clear the fault, so that the loop inspects again.
 
         WrongState while a lease holds the machine; NotFound.
         """
-        raise NotImplementedError
+        with self._store.transaction() as session:
+            machine = _unheld(session, name_or_id, "inspected")
+            changed = session.machines.replace(
+                replace(machine, hardware=None, inspected_at=None, fault=None)
+            )
+            self._note(session, changed, "inspect", "shall be inspected again")
+        self._wake()
+        return changed
 
     def retry(self, name_or_id: str) -> Machine:
         """Clear the machine's fault, so that the loop goes on; WrongState without one."""
-        raise NotImplementedError
+        with self._store.transaction() as session:
+            machine = session.machines.find(name_or_id)
+            if machine.fault is None:
+                raise WrongState(
+                    f"machine {machine.name} has no fault", "there is nothing to try again"
+                )
+            changed = session.machines.replace(replace(machine, fault=None))
+            self._note(session, changed, "retry", "is tried again")
+        self._wake()
+        return changed
 
-    def set_bmc(self, name_or_id: str, credentials: BmcCredentials) -> Machine:
+    def set_bmc(
+        self,
+        name_or_id: str,
+        credentials: BmcCredentials,
+        driver_options: Mapping[str, str] | None = None,
+    ) -> Machine:
         """Change BMC address, user and password, and clear the fault.
 
         AlreadyExists when another machine has that BMC; EngineRefused changes nothing.
         """
-        raise NotImplementedError
+        machine = self.find(name_or_id).machine
+        with self._store.transaction() as session:
+            # The row goes first: two machines must not get one BMC, and only the
+            # store can refuse that. It is put back when the engine refuses.
+            changed = session.machines.replace(replace(machine, bmc=credentials.bmc))
+        try:
+            self._tell_engine(changed, machine, credentials, driver_options)
+        except CallFailed:
+            with self._store.transaction() as session:
+                stored = session.machines.find(str(machine.id))
+                session.machines.replace(replace(stored, bmc=machine.bmc))
+            raise
+        return self._mended(changed, "has new BMC credentials")
 
-    def set_wires(self, name_or_id: str, wires: Sequence[Wire]) -> Machine:
+    def set_wires(
+        self,
+        name_or_id: str,
+        wires: Sequence[Wire],
+        credentials: BmcCredentials | None = None,
+    ) -> Machine:
         """Change how the machine is cabled; same checks as an import.
 
+        ``credentials`` are needed when a NIC is added or removed or another one boots:
+        the engine is told then, and its password is not kept here (InvalidValue).
         WrongState while a lease holds the machine; InvalidFile with paths from "nics".
         """
-        raise NotImplementedError
+        new = tuple(wires)
+        with self._store.transaction() as session:
+            before = _unheld(session, name_or_id, "cabled otherwise")
+            flaws = check_wires(new, (), before.zone, session.networks.all())
+            if flaws:
+                raise InvalidFile(flaws, "correct these places and ask again")
+            engine_knows = _ports(before.wires) == _ports(new)
+            if not engine_knows and credentials is None:
+                raise InvalidValue(
+                    "password", "", "is needed when NICs change", "give the BMC's password too"
+                )
+            changed = session.machines.replace(replace(before, wires=new))
+            session.reservations.free_machine(before.id)
+            reserve_ramdisk_address(session, changed)
+        if not engine_knows and credentials is not None:
+            try:
+                self._engine.enrol(Enrolment(changed.id, changed.name, credentials, new))
+            except CallFailed:
+                self._put_wires_back(before)
+                raise
+        return self._mended(changed, "is cabled otherwise now")
 
     def set_pooled(self, name_or_id: str, pooled: bool) -> Machine:
         """Say whether the machine shall be available to leases; one in force stays."""
-        raise NotImplementedError
+        with self._store.transaction() as session:
+            machine = session.machines.find(name_or_id)
+            if machine.pooled is pooled:
+                return machine
+            changed = session.machines.replace(replace(machine, pooled=pooled))
+            word = "is in the pool" if pooled else "was taken out of the pool"
+            self._note(session, changed, "pooled" if pooled else "unpooled", word)
+        self._wake()
+        return changed
 
     def power(self, name_or_id: str, to: Power) -> None:
-        """Start a power change; EngineRefused when the machine's state forbids it."""
-        raise NotImplementedError
+        """Start a power change; WrongState when the machine's state forbids it."""
+        machine = self.find(name_or_id).machine
+        with_conflicts_explained(
+            f"machine {machine.name} cannot change its power now",
+            lambda: self._engine.begin(machine.id, _POWER_VERBS[to]),
+        )
+        with self._store.transaction() as session:
+            self._note(session, machine, "power", f"was told to power {to}")
+        self._wake()
 
     def remove(self, name_or_id: str) -> None:
         """Forget the machine here and in the engine; WrongState while a lease holds it."""
-        raise NotImplementedError
+        with self._store.transaction() as session:
+            machine = _unheld(session, name_or_id, "removed")
+        with_conflicts_explained(
+            f"machine {machine.name} cannot be removed now",
+            lambda: self._engine.forget(machine.id),
+        )
+        with self._store.transaction() as session:
+            session.reservations.free_machine(machine.id)
+            session.machines.remove(machine.id)
+            self._note(session, machine, "removed", "was removed")
+        self._wake()
+
+    def _tell_engine(
+        self,
+        changed: Machine,
+        before: Machine,
+        credentials: BmcCredentials,
+        driver_options: Mapping[str, str] | None,
+    ) -> None:
+        """Change the password only where that is all: so the engine keeps its other options."""
+        same = changed.bmc == before.bmc and not driver_options
+        if same and self._engine.observe(changed.id).state is not MachineState.GONE:
+            self._deployer.change_bmc_password(changed.id, credentials.password)
+            return
+        self._engine.enrol(
+            Enrolment(changed.id, changed.name, credentials, changed.wires, driver_options or {})
+        )
+
+    def _put_wires_back(self, before: Machine) -> None:
+        with self._store.transaction() as session:
+            stored = session.machines.find(str(before.id))
+            back = session.machines.replace(replace(stored, wires=before.wires))
+            session.reservations.free_machine(before.id)
+            reserve_ramdisk_address(session, back)
+
+    def _mended(self, machine: Machine, word: str) -> Machine:
+        with self._store.transaction() as session:
+            stored = session.machines.find(str(machine.id))
+            changed = session.machines.replace(replace(stored, fault=None))
+            self._note(session, changed, "changed", word)
+        self._wake()
+        return changed
+
+    def _note(self, session: Session, machine: Machine, word: str, sentence: str) -> None:
+        session.events.append(
+            self._now(),
+            f"machine.{word}",
+            ("machine", machine.id, machine.name),
+            f"machine {machine.name} {sentence}",
+        )
+
+
+def with_conflicts_explained(sentence: str, call: Callable[[], None]) -> None:
+    """Run an engine call for a person: a conflict (HTTP 409) is their WrongState."""
+    try:
+        call()
+    except EngineRefused as error:
+        if error.status != 409:
+            raise
+        raise WrongState(
+            f"{sentence}: {error.sentence}", "wait until its task has ended, then ask again"
+        ) from error
+
+
+def _holder(leases: Sequence[Lease], machine: Machine) -> Lease | None:
+    """Return the lease that holds the machine, without its password hash."""
+    for lease in leases:
+        placement = lease.placement
+        if lease.state is LeaseState.RELEASED or placement is None:
+            continue
+        if placement.machine_id == machine.id:
+            return replace(lease, spec=replace(lease.spec, root_password_hash=None))
+    return None
+
+
+def _unheld(session: Session, name_or_id: str, done: str) -> Machine:
+    machine = session.machines.find(name_or_id)
+    holder = _holder(session.leases.all(), machine)
+    if holder is not None:
+        raise WrongState(
+            f"machine {machine.name} is held by lease {holder.name} and cannot be {done}",
+            f"release it first: rackhand lease release {holder.name}",
+        )
+    return machine
+
+
+def _ports(wires: Sequence[Wire]) -> set[tuple[str, bool]]:
+    """Return what the engine knows of the cabling: MACs, and which one boots."""
+    return {(wire.mac, wire.boot) for wire in wires}
+
+
+def _gone(machine: Machine) -> Observed:
+    return Observed(machine.id, MachineState.GONE, power_on=None)
