@@ -1,0 +1,1 @@
+"""What runs inside the deploy ramdisk: ironic-python-agent's hardware manager."""

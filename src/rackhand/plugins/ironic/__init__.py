@@ -1,0 +1,1 @@
+"""What runs inside Ironic: hardware types, the deploy interface, SQLite's transactions."""

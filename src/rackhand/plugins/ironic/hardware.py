@@ -1,0 +1,32 @@
+"""Rackhand's hardware types, loaded by Ironic through entry points."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ironic.drivers import fake_hardware, ipmi
+from ironic.drivers.modules import ipmitool
+
+from rackhand.plugins.ironic import sqlite_immediate
+from rackhand.plugins.ironic.deploy import RackhandDeploy
+
+# Importing this module is the one thing Ironic surely does before it works.
+sqlite_immediate.install()
+
+
+class RackhandIPMI(ipmi.IPMIHardware):
+    """A server with an IPMI BMC, written by Rackhand's deploy interface."""
+
+    @property
+    def supported_deploy_interfaces(self) -> list[type[Any]]:
+        """Ours alone: no other can be chosen by mistake."""
+        return [RackhandDeploy]
+
+    @property
+    def supported_management_interfaces(self) -> list[type[Any]]:
+        """IPMI alone."""
+        return [ipmitool.IPMIManagement]
+
+
+class RackhandFake(fake_hardware.FakeHardware):
+    """No hardware at all: Ironic's own fake interfaces, for tests and rehearsals."""

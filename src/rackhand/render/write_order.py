@@ -1,0 +1,79 @@
+"""What a ramdisk is told to write: the adapter renders it, the ramdisk reads it back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+from rackhand.model.errors import InvalidValue
+from rackhand.model.flavor import DiskHint
+from rackhand.model.machine import Disk, Transport
+from rackhand.model.names import parse_sha256
+
+INSTANCE_INFO_KEY = "rackhand"
+"""Where Ironic carries the order: ``node.instance_info[INSTANCE_INFO_KEY]``."""
+
+
+@dataclass(frozen=True, slots=True)
+class WriteOrder:
+    """Which image goes on which disk.
+
+    ``image_url`` serves the zstd stream of the image's data extents, ``manifest_url``
+    the map of the extents; each is checked against its digest.
+    """
+
+    image_url: str
+    image_sha256: str
+    manifest_url: str
+    manifest_sha256: str
+    disk: Disk
+    disk_hint: DiskHint
+
+
+def render_write_order(order: WriteOrder) -> dict[str, Any]:
+    """Return the order as JSON types; unset fields are left out."""
+    return {
+        "image_url": order.image_url,
+        "image_sha256": order.image_sha256,
+        "manifest_url": order.manifest_url,
+        "manifest_sha256": order.manifest_sha256,
+        "disk": {key: value for key, value in asdict(order.disk).items() if value is not None},
+        "disk_hint": {
+            key: value for key, value in asdict(order.disk_hint).items() if value is not None
+        },
+    }
+
+
+def parse_write_order(data: object) -> WriteOrder:
+    """Return the order that ``data`` holds; raises InvalidValue naming the field."""
+    if not isinstance(data, Mapping):
+        raise InvalidValue(INSTANCE_INFO_KEY, data, "is no write order")
+    urls = {}
+    for key in ("image_url", "manifest_url"):
+        urls[key] = str(data.get(key, ""))
+        if not urls[key].startswith(("http://", "https://")):
+            raise InvalidValue(f"{INSTANCE_INFO_KEY}.{key}", urls[key], "is no HTTP address")
+    disk = _known_fields("disk", Disk, data.get("disk"))
+    hint = _known_fields("disk_hint", DiskHint, data.get("disk_hint", {}))
+    try:
+        transport = Transport(disk.pop("transport", Transport.UNKNOWN))
+        return WriteOrder(
+            image_url=urls["image_url"],
+            image_sha256=parse_sha256(str(data.get("image_sha256"))),
+            manifest_url=urls["manifest_url"],
+            manifest_sha256=parse_sha256(str(data.get("manifest_sha256"))),
+            disk=Disk(transport=transport, **disk),
+            disk_hint=DiskHint(**hint),
+        )
+    except (TypeError, ValueError) as error:
+        raise InvalidValue(INSTANCE_INFO_KEY, error, "in the write order") from error
+
+
+def _known_fields(name: str, kind: type[Any], data: object) -> dict[str, Any]:
+    if not isinstance(data, Mapping):
+        raise InvalidValue(f"{INSTANCE_INFO_KEY}.{name}", data, "is missing or no object")
+    unknown = sorted(set(data) - {field.name for field in fields(kind)})
+    if unknown:
+        raise InvalidValue(f"{INSTANCE_INFO_KEY}.{name}", unknown[0], "is no known field")
+    return dict(data)
