@@ -1,0 +1,77 @@
+"""Machines over REST."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+
+from rackhand.doors.api.wire_machines import (
+    ImportAnswer,
+    ImportBody,
+    MachineAnswer,
+    MachineChange,
+    PowerBody,
+    ReadFlaw,
+)
+from rackhand.work.machines import Machines
+
+
+def machine_routes(machines: Machines) -> APIRouter:
+    """Return the endpoints of machines."""
+    router = APIRouter(prefix="/machines", tags=["machines"])
+
+    @router.get("")
+    def list_machines() -> list[MachineAnswer]:
+        """Every machine by name."""
+        return [MachineAnswer.of(view) for view in machines.all()]
+
+    @router.post("", status_code=201)
+    def import_machines(body: ImportBody) -> ImportAnswer:
+        """Import machines: all or none, unless only_good."""
+        outcome = machines.import_machines(
+            [machine.entry() for machine in body.machines], only_good=body.only_good
+        )
+        return ImportAnswer(
+            imported=[machine.name for machine in outcome.imported],
+            flaws=[ReadFlaw(path=list(f.path), sentence=f.sentence) for f in outcome.flaws],
+        )
+
+    @router.get("/{machine}")
+    def show_machine(machine: str) -> MachineAnswer:
+        """One machine by name or id."""
+        return MachineAnswer.of(machines.find(machine))
+
+    @router.patch("/{machine}")
+    def change_machine(machine: str, body: MachineChange) -> MachineAnswer:
+        """Change BMC, cabling or whether it is pooled: one of them."""
+        if body.bmc is not None:
+            machines.set_bmc(machine, body.bmc.applied_to(machines.find(machine).machine.bmc))
+        if body.nics is not None:
+            machines.set_wires(machine, [nic.wire() for nic in body.nics])
+        if body.pooled is not None:
+            machines.set_pooled(machine, body.pooled)
+        return MachineAnswer.of(machines.find(machine))
+
+    @router.delete("/{machine}", status_code=204)
+    def remove_machine(machine: str) -> None:
+        """Forget a machine that no lease holds."""
+        machines.remove(machine)
+
+    @router.post("/{machine}/inspect", status_code=202)
+    def inspect_machine(machine: str) -> MachineAnswer:
+        """Inspect it anew."""
+        machines.inspect(machine)
+        return MachineAnswer.of(machines.find(machine))
+
+    @router.post("/{machine}/retry", status_code=202)
+    def retry_machine(machine: str) -> MachineAnswer:
+        """Clear its fault, so that the loop goes on."""
+        machines.retry(machine)
+        return MachineAnswer.of(machines.find(machine))
+
+    @router.post("/{machine}/power", status_code=202)
+    def power_machine(machine: str, body: PowerBody) -> MachineAnswer:
+        """Switch it on or off, or restart it."""
+        machines.power(machine, body.to)
+        return MachineAnswer.of(machines.find(machine))
+
+    return router
