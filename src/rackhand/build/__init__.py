@@ -1,0 +1,1 @@
+"""Builds the two artefacts Rackhand ships: the deploy ramdisk and the standard image."""

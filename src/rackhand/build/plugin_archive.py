@@ -1,0 +1,59 @@
+"""The part of the ramdisk that changes often: Rackhand's plug-in for the agent."""
+
+from __future__ import annotations
+
+import importlib.util
+import py_compile
+import sys
+import tempfile
+from pathlib import Path
+
+from rackhand.build.cpio_archive import newc
+
+# On the agent's path (usr/local is first, see recipes/ramdisk/files).
+_PLACE = "opt/rackhand"
+_PARTS = ("model", "rules", "render", "plugins/agent")
+_RAMDISK_PYTHON = (3, 11)
+_ENTRY_POINT = "rackhand = rackhand.plugins.agent.hardware:RackhandHardwareManager"
+
+
+def plugin_files(package: Path) -> dict[str, Path]:
+    """Name the sources of ``package`` (``src/rackhand``) that the ramdisk carries."""
+    found = [package / "__init__.py", package / "plugins/__init__.py"]
+    for part in _PARTS:
+        found += sorted((package / part).rglob("*.py"))
+    return {f"rackhand/{path.relative_to(package)}": path for path in found if path.exists()}
+
+
+def plugin_archive(package: Path) -> bytes:
+    """Pack the plug-in as a cpio archive, compiled, with the entry point that loads it.
+
+    The entry point is there only when the plug-in's hardware module is.
+    """
+    sources = plugin_files(package)
+    files = {f"{_PLACE}/{name}": path.read_bytes() for name, path in sources.items()}
+    if sys.version_info[:2] == _RAMDISK_PYTHON:
+        files |= _compiled(sources)
+    info = f"{_PLACE}/rackhand-0.dist-info"
+    files[f"{info}/METADATA"] = b"Metadata-Version: 2.1\nName: rackhand\nVersion: 0\n"
+    if (package / "plugins/agent/hardware.py").exists():
+        group = f"[ironic_python_agent.hardware_managers]\n{_ENTRY_POINT}\n"
+        files[f"{info}/entry_points.txt"] = group.encode()
+    return newc(files)
+
+
+def _compiled(sources: dict[str, Path]) -> dict[str, bytes]:
+    files: dict[str, bytes] = {}
+    with tempfile.TemporaryDirectory() as scratch:
+        for name, path in sources.items():
+            inside = f"/{_PLACE}/{name}"
+            output = py_compile.compile(
+                str(path),
+                cfile=f"{scratch}/one.pyc",
+                dfile=inside,
+                doraise=True,
+                invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH,
+            )
+            cache = importlib.util.cache_from_source(inside).lstrip("/")
+            files[cache] = Path(str(output)).read_bytes()
+    return files

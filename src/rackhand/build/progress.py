@@ -1,0 +1,83 @@
+"""Steps of a build: shown with their seconds, run with their output kept in a log."""
+
+from __future__ import annotations
+
+import subprocess
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, ClassVar
+
+import click
+
+from rackhand.model.errors import RackhandError
+
+
+class BuildFailed(RackhandError):
+    """A build stopped; the hint names its log and what to try."""
+
+    code: ClassVar[str] = "build-failed"
+
+
+@dataclass
+class Progress:
+    """Tells a person where a build is, and keeps everything its commands print.
+
+    ``title`` prefixes each line, so that two builds can share a terminal.
+    """
+
+    title: str
+    log: IO[bytes]
+    log_path: Path
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def step(self, name: str) -> Iterator[None]:
+        """Show a step's name when it starts and its seconds when it ends."""
+        started = time.monotonic()
+        self.log.write(f"\n== {name}\n".encode())
+        self.log.flush()
+        click.echo(f"[{self.title}] {name} …")
+        yield
+        self.seconds[name] = round(time.monotonic() - started, 1)
+        click.echo(f"[{self.title}] {name}: {self.seconds[name]:.1f} s")
+
+    def run(
+        self,
+        *argv: str | Path,
+        env: Mapping[str, str] | None = None,
+        stdin: bytes | None = None,
+        hint: str = "",
+    ) -> str:
+        """Run a command to its end and return what it wrote to standard output.
+
+        Raises :class:`BuildFailed` when it cannot be started or exits with an error.
+        """
+        words = [str(word) for word in argv]
+        self.log.write(("$ " + " ".join(words) + "\n").encode())
+        self.log.flush()
+        try:
+            done = subprocess.run(
+                words, env=env, input=stdin, stdout=subprocess.PIPE, stderr=self.log, check=False
+            )
+        except FileNotFoundError as missing:
+            raise BuildFailed(
+                f"{words[0]} is not installed", "run script/bootstrap, it installs the tools"
+            ) from missing
+        self.log.write(done.stdout)
+        self.log.flush()
+        if done.returncode:
+            raise self.failed(words, done.returncode, hint)
+        return done.stdout.decode(errors="replace")
+
+    def failed(self, words: Sequence[str], status: int, hint: str = "") -> BuildFailed:
+        """Make the error for a command that ended with ``status``; name its last words."""
+        self.log.flush()
+        lines = self.log_path.read_text(errors="replace").strip().splitlines()
+        last = next((line for line in reversed(lines) if not line.startswith("$ ")), "")
+        return BuildFailed(
+            f"{self.title}: {words[0]} ended with status {status}: {last.strip()[:300]}",
+            f"{hint or 'mend what it names and start the build again'}; log: {self.log_path}",
+        )
