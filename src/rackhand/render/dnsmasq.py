@@ -1,0 +1,128 @@
+"""dnsmasq's files for one network: DHCP, TFTP and router advertisements, no DNS."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv6Interface
+from pathlib import PurePosixPath
+
+from rackhand.model.network import DhcpHost, GatewayNetwork
+
+BIOS_LOADER, UEFI_LOADER = "undionly.kpxe", "snponly.efi"
+"""iPXE for firmware whose own PXE is not iPXE (Debian's package ipxe)."""
+
+
+@dataclass(frozen=True, slots=True)
+class DnsmasqPaths:
+    """Where one network's dnsmasq keeps its files."""
+
+    hosts: PurePosixPath
+    leases: PurePosixPath
+    log: PurePosixPath
+    pid: PurePosixPath
+    tftp_root: PurePosixPath
+
+
+def ra_interface(vlan: int) -> IPv6Interface:
+    """Return our address of the prefix that is advertised on a VLAN.
+
+    A router advertisement ends iPXE's wait of 13 s for one; dnsmasq advertises only
+    prefixes of which the interface has an address (RFC 4193 local prefix).
+    """
+    return IPv6Interface(f"fd00:{vlan}::1/64")
+
+
+def dnsmasq_conf(
+    network: GatewayNetwork,
+    interface: str,
+    boot_url: str,
+    paths: DnsmasqPaths,
+    run_as: tuple[str, str],
+) -> str:
+    """Return dnsmasq.conf: answers MACs of the hosts file only, on ``interface`` only.
+
+    ``boot_url`` is iPXE's first script; ``run_as`` is the user and group it drops to.
+    """
+    user, group = run_as
+    ra = ra_interface(network.vlan)
+    lines = [
+        f"# Network {network.name}; written by `rackhand up`, changes are lost.",
+        f"user={user}",
+        f"group={group}",
+        "port=0",
+        f"interface={interface}",
+        "except-interface=lo",
+        "bind-interfaces",
+        "no-hosts",
+        "no-resolv",
+        "",
+        "# Known MACs only, each with its own address; others get no answer at all.",
+        f"dhcp-range={network.subnet.network_address},static,{network.subnet.netmask},1h",
+        f"dhcp-hostsfile={paths.hosts}",
+        "dhcp-ignore=tag:!known",
+        "dhcp-authoritative",
+        "no-ping",
+        "dhcp-lease-max=65536",
+        f"dhcp-leasefile={paths.leases}",
+        f"dhcp-option=option:router,{network.gateway_address}",
+        f"dhcp-option=option:mtu,{network.mtu}",
+        "",
+        "# iPXE (its encapsulated options, or its user class) goes on by HTTP.",
+        "dhcp-match=set:ipxe,175",
+        "dhcp-userclass=set:ipxe,iPXE",
+        f"dhcp-boot=tag:ipxe,{boot_url}",
+        "# Other firmware loads iPXE first (RFC 4578, 2.1: client architecture).",
+        "dhcp-match=set:bios,option:client-arch,0",
+        "dhcp-match=set:uefi,option:client-arch,7",
+        "dhcp-match=set:uefi,option:client-arch,9",
+        f"dhcp-boot=tag:!ipxe,tag:bios,{BIOS_LOADER}",
+        f"dhcp-boot=tag:!ipxe,tag:uefi,{UEFI_LOADER}",
+        f"enable-tftp={interface}",
+        f"tftp-root={paths.tftp_root}",
+        "",
+        "# Lifetime 0: nobody's default router, yet iPXE stops waiting for one.",
+        "enable-ra",
+        f"dhcp-range={ra.network.network_address},ra-only,64,1h",
+        f"ra-param={interface},0,0",
+        "",
+        f"pid-file={paths.pid}",
+        f"log-facility={paths.log}",
+        "log-dhcp",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def dnsmasq_hosts(hosts: Sequence[DhcpHost]) -> str:
+    """Return the hosts file: one known MAC a line, in the order of addresses."""
+    ordered = sorted(hosts, key=lambda host: (host.address, host.mac))
+    return "".join(f"{host.mac},{host.address}\n" for host in ordered)
+
+
+@dataclass(frozen=True, slots=True)
+class DhcpLease:
+    """One line of dnsmasq's lease file that is about an IPv4 address."""
+
+    mac: str
+    address: IPv4Address
+    line: str
+
+
+def parse_leases(text: str) -> tuple[DhcpLease, ...]:
+    """Return the IPv4 leases of a lease file (expiry, MAC, address, name, client id)."""
+    leases = []
+    for line in text.splitlines():
+        words = line.split()
+        if len(words) == 5 and words[0].isdigit() and "." in words[2]:
+            leases.append(DhcpLease(words[1].lower(), IPv4Address(words[2]), line))
+    return tuple(leases)
+
+
+def stale_leases(text: str, hosts: Sequence[DhcpHost]) -> tuple[DhcpLease, ...]:
+    """Return the leases that no host holds any more.
+
+    dnsmasq refuses a host its address while another MAC's lease of it lasts.
+    """
+    held = {(host.mac, host.address) for host in hosts}
+    return tuple(lease for lease in parse_leases(text) if (lease.mac, lease.address) not in held)
