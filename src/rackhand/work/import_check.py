@@ -86,14 +86,8 @@ def _check_boot(
     vlan = wires[boots[0]].vlan
     if vlan is None:
         yield Flaw(place, "the boot NIC needs an untagged VLAN: PXE sends no tags")
-    elif boot_network(wires, zone, networks) is None:
+    elif not any(network.zone == zone and network.vlan == vlan for network in networks):
         yield Flaw(place, f"no network of zone {zone} is on VLAN {vlan}: add it first")
-
-
-def boot_network(wires: Sequence[Wire], zone: str, networks: Sequence[Network]) -> Network | None:
-    """Return the network that the boot NIC is cabled to, None when there is none."""
-    vlans = {wire.vlan for wire in wires if wire.boot}
-    return next((n for n in networks if n.zone == zone and n.vlan in vlans), None)
 
 
 def _check_identity(entry: MachineEntry, path: Path, zones: Sequence[Zone]) -> Iterator[Flaw]:

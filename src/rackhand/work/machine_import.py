@@ -14,7 +14,8 @@ from rackhand.model.network import Reservation
 from rackhand.ports.engine import Engine, Enrolment
 from rackhand.ports.store import Session, Store
 from rackhand.rules.addressing import choose_address
-from rackhand.work.import_check import MachineEntry, boot_network, check_entries
+from rackhand.rules.gateway_plan import boot_network
+from rackhand.work.import_check import MachineEntry, check_entries
 
 LOG = logging.getLogger(__name__)
 
@@ -153,7 +154,7 @@ class MachineImport:
 
 def reserve_ramdisk_address(session: Session, machine: Machine) -> None:
     """Hold an address for the machine's boot NIC; WrongState when its network is full."""
-    network = boot_network(machine.wires, machine.zone, session.networks.all())
+    network = boot_network(machine, session.networks.all())
     wire = machine.boot_wire
     if network is None or wire is None:
         raise RuntimeError(f"machine {machine.name} was not checked before it was stored")
