@@ -1,0 +1,1 @@
+"""The store in a database: SQLite now, in SQL that MariaDB and PostgreSQL take too."""

@@ -1,0 +1,339 @@
+"""Values that live in JSON columns: each noun to a document and back, losing nothing.
+
+Every key is always written and always read: a document that lacks one raises
+KeyError, and a migration has to mend the old ones.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from ipaddress import IPv4Address
+from typing import Any
+from uuid import UUID
+
+from rackhand.model.errors import Fault
+from rackhand.model.flavor import DiskHint
+from rackhand.model.lease import (
+    LeaseSpec,
+    NetworkAsk,
+    NicAssignment,
+    Placement,
+    Stage,
+    StageTime,
+)
+from rackhand.model.machine import (
+    Disk,
+    Firmware,
+    Hardware,
+    Nic,
+    PciDevice,
+    Transport,
+    Wire,
+)
+from rackhand.model.names import Mac
+from rackhand.model.network import AddressRange
+
+Document = dict[str, Any]
+
+
+def from_time(time: datetime) -> str:
+    """Return UTC as ISO 8601 text of fixed width, so that text sorts as time does."""
+    if time.tzinfo is None:
+        raise ValueError(f"{time!r} has no time zone")
+    return time.astimezone(UTC).isoformat(timespec="microseconds")
+
+
+def to_time(text: str) -> datetime:
+    """Return the moment, in UTC."""
+    return datetime.fromisoformat(text).astimezone(UTC)
+
+
+def from_addresses(addresses: Iterable[IPv4Address]) -> list[str]:
+    """Return the addresses as text."""
+    return [str(address) for address in addresses]
+
+
+def to_addresses(texts: Iterable[str]) -> tuple[IPv4Address, ...]:
+    """Return the addresses."""
+    return tuple(IPv4Address(text) for text in texts)
+
+
+def from_ranges(ranges: Iterable[AddressRange]) -> list[Document]:
+    """Return address ranges as documents."""
+    return [{"first": str(span.first), "last": str(span.last)} for span in ranges]
+
+
+def to_ranges(documents: Iterable[Document]) -> tuple[AddressRange, ...]:
+    """Return the address ranges."""
+    return tuple(
+        AddressRange(IPv4Address(document["first"]), IPv4Address(document["last"]))
+        for document in documents
+    )
+
+
+def from_disk_hint(hint: DiskHint) -> Document:
+    """Return a disk hint as a document."""
+    return {
+        "serial": hint.serial,
+        "wwn": hint.wwn,
+        "model": hint.model,
+        "size_min_bytes": hint.size_min_bytes,
+        "size_max_bytes": hint.size_max_bytes,
+        "rotational": hint.rotational,
+        "smallest": hint.smallest,
+    }
+
+
+def to_disk_hint(document: Document) -> DiskHint:
+    """Return the disk hint."""
+    return DiskHint(
+        serial=document["serial"],
+        wwn=document["wwn"],
+        model=document["model"],
+        size_min_bytes=document["size_min_bytes"],
+        size_max_bytes=document["size_max_bytes"],
+        rotational=document["rotational"],
+        smallest=document["smallest"],
+    )
+
+
+def from_fault(fault: Fault) -> Document:
+    """Return a fault as a document."""
+    return {
+        "code": fault.code,
+        "sentence": fault.sentence,
+        "hint": fault.hint,
+        "at": from_time(fault.at),
+    }
+
+
+def to_fault(document: Document) -> Fault:
+    """Return the fault."""
+    return Fault(
+        code=document["code"],
+        sentence=document["sentence"],
+        hint=document["hint"],
+        at=to_time(document["at"]),
+    )
+
+
+def from_wires(wires: Iterable[Wire]) -> list[Document]:
+    """Return declared cables as documents."""
+    return [
+        {"mac": wire.mac, "vlan": wire.vlan, "tagged": list(wire.tagged), "boot": wire.boot}
+        for wire in wires
+    ]
+
+
+def to_wires(documents: Iterable[Document]) -> tuple[Wire, ...]:
+    """Return the declared cables."""
+    return tuple(
+        Wire(
+            mac=Mac(document["mac"]),
+            vlan=document["vlan"],
+            tagged=tuple(document["tagged"]),
+            boot=document["boot"],
+        )
+        for document in documents
+    )
+
+
+def _from_nic(nic: Nic) -> Document:
+    return {
+        "mac": nic.mac,
+        "name": nic.name,
+        "has_link": nic.has_link,
+        "speed_mbps": nic.speed_mbps,
+        "driver": nic.driver,
+        "pci_address": nic.pci_address,
+        "vendor_id": nic.vendor_id,
+        "product_id": nic.product_id,
+    }
+
+
+def _to_nic(document: Document) -> Nic:
+    return Nic(
+        mac=Mac(document["mac"]),
+        name=document["name"],
+        has_link=document["has_link"],
+        speed_mbps=document["speed_mbps"],
+        driver=document["driver"],
+        pci_address=document["pci_address"],
+        vendor_id=document["vendor_id"],
+        product_id=document["product_id"],
+    )
+
+
+def from_disk(disk: Disk) -> Document:
+    """Return a disk as a document."""
+    return {
+        "name": disk.name,
+        "size_bytes": disk.size_bytes,
+        "transport": disk.transport.value,
+        "model": disk.model,
+        "vendor": disk.vendor,
+        "serial": disk.serial,
+        "wwn": disk.wwn,
+        "rotational": disk.rotational,
+        "removable": disk.removable,
+        "read_only": disk.read_only,
+        "by_path": disk.by_path,
+    }
+
+
+def to_disk(document: Document) -> Disk:
+    """Return the disk."""
+    return Disk(
+        name=document["name"],
+        size_bytes=document["size_bytes"],
+        transport=Transport(document["transport"]),
+        model=document["model"],
+        vendor=document["vendor"],
+        serial=document["serial"],
+        wwn=document["wwn"],
+        rotational=document["rotational"],
+        removable=document["removable"],
+        read_only=document["read_only"],
+        by_path=document["by_path"],
+    )
+
+
+def _from_pci(device: PciDevice) -> Document:
+    return {
+        "address": device.address,
+        "vendor_id": device.vendor_id,
+        "product_id": device.product_id,
+        "class_id": device.class_id,
+        "subsystem_vendor_id": device.subsystem_vendor_id,
+        "subsystem_product_id": device.subsystem_product_id,
+    }
+
+
+def _to_pci(document: Document) -> PciDevice:
+    return PciDevice(
+        address=document["address"],
+        vendor_id=document["vendor_id"],
+        product_id=document["product_id"],
+        class_id=document["class_id"],
+        subsystem_vendor_id=document["subsystem_vendor_id"],
+        subsystem_product_id=document["subsystem_product_id"],
+    )
+
+
+def from_hardware(hardware: Hardware) -> Document:
+    """Return what inspection found as a document."""
+    return {
+        "vcpus": hardware.vcpus,
+        "memory_mib": hardware.memory_mib,
+        "architecture": hardware.architecture,
+        "firmware": hardware.firmware.value,
+        "vendor": hardware.vendor,
+        "model": hardware.model,
+        "serial": hardware.serial,
+        "nics": [_from_nic(nic) for nic in hardware.nics],
+        "disks": [from_disk(disk) for disk in hardware.disks],
+        "pci": [_from_pci(device) for device in hardware.pci],
+        "cpu_model": hardware.cpu_model,
+    }
+
+
+def to_hardware(document: Document) -> Hardware:
+    """Return what inspection found."""
+    return Hardware(
+        vcpus=document["vcpus"],
+        memory_mib=document["memory_mib"],
+        architecture=document["architecture"],
+        firmware=Firmware(document["firmware"]),
+        vendor=document["vendor"],
+        model=document["model"],
+        serial=document["serial"],
+        nics=tuple(_to_nic(nic) for nic in document["nics"]),
+        disks=tuple(to_disk(disk) for disk in document["disks"]),
+        pci=tuple(_to_pci(device) for device in document["pci"]),
+        cpu_model=document["cpu_model"],
+    )
+
+
+def from_spec(spec: LeaseSpec) -> Document:
+    """Return what a lease asks for as a document."""
+    return {
+        "flavor": spec.flavor,
+        "image": spec.image,
+        "hostname": spec.hostname,
+        "networks": [
+            {"network": ask.network, "address": None if ask.address is None else str(ask.address)}
+            for ask in spec.networks
+        ],
+        "ssh_keys": list(spec.ssh_keys),
+        "root_password_hash": spec.root_password_hash,
+        "disk": from_disk_hint(spec.disk),
+        "zone": spec.zone,
+    }
+
+
+def to_spec(document: Document) -> LeaseSpec:
+    """Return what the lease asks for."""
+    return LeaseSpec(
+        flavor=document["flavor"],
+        image=document["image"],
+        hostname=document["hostname"],
+        networks=tuple(
+            NetworkAsk(
+                ask["network"], None if ask["address"] is None else IPv4Address(ask["address"])
+            )
+            for ask in document["networks"]
+        ),
+        ssh_keys=tuple(document["ssh_keys"]),
+        root_password_hash=document["root_password_hash"],
+        disk=to_disk_hint(document["disk"]),
+        zone=document["zone"],
+    )
+
+
+def from_placement(placement: Placement) -> Document:
+    """Return a placement as a document."""
+    return {
+        "machine_id": str(placement.machine_id),
+        "machine": placement.machine,
+        "assignments": [
+            {
+                "mac": assignment.mac,
+                "network": assignment.network,
+                "address": str(assignment.address),
+                "vlan_tag": assignment.vlan_tag,
+            }
+            for assignment in placement.assignments
+        ],
+        "disk": from_disk(placement.disk),
+    }
+
+
+def to_placement(document: Document) -> Placement:
+    """Return the placement."""
+    return Placement(
+        machine_id=UUID(document["machine_id"]),
+        machine=document["machine"],
+        assignments=tuple(
+            NicAssignment(
+                mac=Mac(assignment["mac"]),
+                network=assignment["network"],
+                address=IPv4Address(assignment["address"]),
+                vlan_tag=assignment["vlan_tag"],
+            )
+            for assignment in document["assignments"]
+        ),
+        disk=to_disk(document["disk"]),
+    )
+
+
+def from_ledger(ledger: Sequence[StageTime]) -> list[Document]:
+    """Return the time ledger as documents."""
+    return [{"stage": entry.stage.value, "at": from_time(entry.at)} for entry in ledger]
+
+
+def to_ledger(documents: Iterable[Document]) -> tuple[StageTime, ...]:
+    """Return the time ledger."""
+    return tuple(
+        StageTime(Stage(document["stage"]), to_time(document["at"])) for document in documents
+    )
