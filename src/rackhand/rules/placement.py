@@ -23,6 +23,23 @@ PROPERTIES = ("vendor", "model", "firmware", "cpu_model", "disks", "nics")
 
 
 @dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a request asks for, its names resolved; the deploy network is the first.
+
+    ``disk`` narrows the flavor's own hint further. ``lease_id`` is the asking lease: a
+    machine that the engine has already allocated to it (we stopped before storing
+    that) is still a candidate.
+    """
+
+    flavor: Flavor
+    image: Image
+    networks: tuple[Network, ...]
+    disk: DiskHint = ANY_DISK
+    zone: str | None = None
+    lease_id: UUID | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Candidacy:
     """One machine judged; with reasons it is no candidate, and picks or disk may be unset."""
 
@@ -46,33 +63,14 @@ class Placing:
 
 
 def place(
-    flavor: Flavor,
-    image: Image,
-    networks: Sequence[Network],
-    spec_disk_hint: DiskHint,
-    zone: str | None,
+    wanted: Wanted,
     machines: Sequence[Machine],
     observed: Mapping[UUID, Observed],
     held: Mapping[UUID, str] = MappingProxyType({}),
-    lease_id: UUID | None = None,
 ) -> Placing:
-    """Judge every machine; ``held`` maps a held machine to its lease's name.
-
-    ``lease_id`` is the asking lease: a machine that the engine has already allocated to
-    it (we stopped before storing that) is still a candidate.
-    """
+    """Judge every machine; ``held`` maps a held machine to its lease's name."""
     judged = [
-        judge_machine(
-            flavor,
-            image,
-            networks,
-            spec_disk_hint,
-            zone,
-            machine,
-            observed.get(machine.id),
-            held_by=held.get(machine.id),
-            lease_id=lease_id,
-        )
+        judge_machine(wanted, machine, observed.get(machine.id), held.get(machine.id))
         for machine in sorted(machines, key=lambda machine: machine.name)
     ]
     return Placing(
@@ -82,33 +80,24 @@ def place(
 
 
 def judge_machine(
-    flavor: Flavor,
-    image: Image,
-    networks: Sequence[Network],
-    spec_disk_hint: DiskHint,
-    zone: str | None,
-    machine: Machine,
-    observed: Observed | None,
-    *,
-    held_by: str | None = None,
-    lease_id: UUID | None = None,
+    wanted: Wanted, machine: Machine, observed: Observed | None, held_by: str | None = None
 ) -> Candidacy:
     """Say whether the machine matches exactly and can be taken now, with every reason.
 
-    ``networks`` are those asked, the deploy network first. ``observed`` is None when the
-    engine said nothing of the machine: it is then no candidate.
+    ``observed`` is None when the engine said nothing of the machine: it is then no
+    candidate. ``held_by`` is the name of the lease that holds it.
     """
-    reasons = _against_state(machine, observed, held_by, lease_id)
-    if zone is not None and machine.zone != zone:
-        reasons.append(f"zone: asked {zone}, found {machine.zone}")
+    reasons = _against_state(machine, observed, held_by, wanted.lease_id)
+    if wanted.zone is not None and machine.zone != wanted.zone:
+        reasons.append(f"zone: asked {wanted.zone}, found {machine.zone}")
     if machine.hardware is None:
         reasons.append("it has not been inspected yet")
         return Candidacy(machine, tuple(reasons), None, None)
-    reasons += _against_flavor(flavor, machine.hardware)
-    reasons += _against_image(image, machine.hardware)
-    nics = choose_nics(networks, machine)
+    reasons += _against_flavor(wanted.flavor, machine.hardware)
+    reasons += _against_image(wanted.image, machine.hardware)
+    nics = choose_nics(wanted.networks, machine)
     reasons += nics.reasons
-    disk, disk_reasons = _choose_disk(flavor, image, spec_disk_hint, machine.hardware)
+    disk, disk_reasons = _choose_disk(wanted, machine.hardware)
     reasons += disk_reasons
     return Candidacy(machine, tuple(reasons), nics.picks, disk)
 
@@ -186,12 +175,9 @@ def _against_image(image: Image, hardware: Hardware) -> list[str]:
     return reasons
 
 
-def _choose_disk(
-    flavor: Flavor, image: Image, spec_disk_hint: DiskHint, hardware: Hardware
-) -> tuple[Disk | None, list[str]]:
-    needed = max(image.minimum_disk_bytes, image.size_bytes)
-    hints = [hint for hint in (flavor.disk, spec_disk_hint) if hint != ANY_DISK]
-    choice = choose_root_disk(hardware.disks, *hints, minimum_bytes=needed)
+def _choose_disk(wanted: Wanted, hardware: Hardware) -> tuple[Disk | None, list[str]]:
+    needed = max(wanted.image.minimum_disk_bytes, wanted.image.size_bytes)
+    choice = choose_root_disk(hardware.disks, wanted.flavor.disk, wanted.disk, minimum_bytes=needed)
     if choice.disk is not None:
         return choice.disk, []
     found = [reason for of_disk in choice.reasons.values() for reason in of_disk]
