@@ -14,130 +14,40 @@ states is in lease_states.py; a machine's are Ironic's:
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from types import MappingProxyType
 
-from rackhand.model.errors import Fault
 from rackhand.model.lease import Intent, Lease, LeaseState, Stage
 from rackhand.model.machine import Machine, MachineState, Observed
-from rackhand.rules.fault_of import fault_of
-
-
-@dataclass(frozen=True, slots=True)
-class Rest:
-    """Nothing to do until something changes."""
-
-
-@dataclass(frozen=True, slots=True)
-class Watch:
-    """Something is under way: observe again in ``again_in_s`` seconds.
-
-    ``stage`` is the stage of the time ledger that comes next, None outside of a deployment.
-    """
-
-    again_in_s: float
-    stage: Stage | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Fail:
-    """Record the fault: lease_states.fail() for a lease, ``Machine.fault`` for a machine."""
-
-    fault: Fault
-
-
-@dataclass(frozen=True, slots=True)
-class Advance:
-    """Only the record is behind: store lease_states.advance() to this state."""
-
-    to: LeaseState
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Let the engine allocate one of placement's candidates, then store PLACED.
-
-    ``otherwise`` (here and below): the deadline has passed; if it cannot be done at
-    once now, do that instead of waiting longer.
-    """
-
-    otherwise: Fail | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Deploy:
-    """Once the gateway has the plan with the deploy NIC in force: store DEPLOYING, deploy."""
-
-    otherwise: Fail | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class ProbeAddress:
-    """Probe the machine's own address; if it answers, store ACTIVE."""
-
-    otherwise: Fail | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Undeploy:
-    """Tell the engine to take the system off and clean the machine."""
-
-    otherwise: Fail | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Free:
-    """Give back the allocation of a machine that is available; then look again."""
-
-
-@dataclass(frozen=True, slots=True)
-class FinishRelease:
-    """Free any allocation that is left, let go of the addresses, store RELEASED."""
-
-
-@dataclass(frozen=True, slots=True)
-class Verify:
-    """Let the engine check the BMC and manage the machine."""
-
-
-@dataclass(frozen=True, slots=True)
-class Inspect:
-    """Let the engine inspect the machine."""
-
-
-@dataclass(frozen=True, slots=True)
-class StoreHardware:
-    """Store what the engine's inspection found."""
-
-
-@dataclass(frozen=True, slots=True)
-class Provide:
-    """Let the engine clean the machine and make it available."""
-
-    otherwise: Fail | None = None
-
-
-LeaseAction = (
-    Rest
-    | Watch
-    | Fail
-    | Advance
-    | Place
-    | Deploy
-    | ProbeAddress
-    | Undeploy
-    | Provide
-    | Free
-    | FinishRelease
+from rackhand.rules import named_causes
+from rackhand.rules.actions import (
+    Advance,
+    Deploy,
+    Fail,
+    FinishRelease,
+    Free,
+    Inspect,
+    LeaseAction,
+    MachineAction,
+    Place,
+    ProbeAddress,
+    Provide,
+    Rest,
+    StoreHardware,
+    Undeploy,
+    Verify,
+    Watch,
 )
-MachineAction = Rest | Watch | Fail | Verify | Inspect | StoreHardware | Provide
+from rackhand.rules.fault_of import fault_of
 
 SOON_S, LATER_S = 1.0, 5.0
 """How soon to look again: while a stage may end any moment, or while only people can help."""
 
 _M = MachineState
 _S = LeaseState
+
+_UNDERWAY = frozenset({_M.VERIFYING, _M.INSPECTING, _M.CLEANING, _M.RELEASING})
+_RUNS = frozenset({_M.ACTIVE, _M.RESCUED})
 _LOOP_STAGES = frozenset({Stage.PLACED, Stage.REACHABLE})
 """Stages that the loop itself reaches; the others are seen by watching."""
 
@@ -147,13 +57,11 @@ def next_lease_action(lease: Lease, observed: Observed | None, now: datetime) ->
 
     None means "not known now" (the engine does not answer), never "gone".
     """
-    if lease.state is _S.RELEASED:
-        return Rest()
     if lease.intent is Intent.RELEASED:
         return _release(lease, observed, now)
     if lease.fault is not None:
         return Rest()
-    return _DELIVER[lease.state](lease, observed, now)
+    return _DELIVER.get(lease.state, _rest)(lease, observed, now)
 
 
 def next_machine_action(
@@ -162,146 +70,90 @@ def next_machine_action(
     """Return what to do for a machine outside of leases.
 
     ``held``: a lease holds it (rules/holding.py). ``found``: the engine has the result
-    of an inspection that was begun after this machine's hardware was last forgotten.
-    A machine with a fault rests until a person retries (see ``retry_action``).
+    of an inspection that was begun since this machine's hardware was last forgotten; an
+    older result must not pass for it. A machine with a fault, or out of the pool, rests;
+    a retry must first tell the engine (see ``retry_action``).
     """
     if held or machine.fault is not None or not machine.pooled:
         return Rest()
-    if observed is None or observed.busy or observed.maintenance:
-        return Watch(SOON_S if observed and observed.busy else LATER_S)
-    known = machine.hardware is not None and machine.inspected_at is not None
-    match observed.state:
-        case _M.REGISTERED:
-            return Verify()
-        case _M.MANAGEABLE if known:
-            return Provide()
-        case _M.MANAGEABLE | _M.AVAILABLE if not known and found:
-            return StoreHardware()
-        case _M.MANAGEABLE:
-            return Inspect()
-        case _M.AVAILABLE:
-            # It must be managed again before it can be inspected.
-            return Rest() if known else Verify()
-        case _M.FAILED:
-            return Fail(fault_of(machine.name, observed, now))
-        case _M.GONE:
-            return Fail(_unknown_to_engine(machine.name, now))
-        case _M.VERIFYING | _M.INSPECTING | _M.CLEANING | _M.RELEASING:
-            return Watch(SOON_S)
-        case _M.DEPLOYING | _M.ACTIVE | _M.RESCUED:
-            return Fail(_in_use(machine.name, observed, now))
+    if observed is None or observed.maintenance:
+        return Watch(LATER_S)
+    if observed.busy or observed.state in _UNDERWAY:
+        return Watch(SOON_S)
+    if observed.state is _M.REGISTERED:
+        return Verify()
+    if observed.state in (_M.MANAGEABLE, _M.AVAILABLE):
+        return _prepare(machine, observed, found)
+    faults = {
+        _M.FAILED: lambda: fault_of(machine.name, observed, now),
+        _M.GONE: lambda: named_causes.machine_gone(machine.name, now),
+    }
+    in_use = lambda: named_causes.machine_in_use(machine.name, observed, now)  # noqa: E731
+    return Fail(faults.get(observed.state, in_use)())
 
 
 def retry_action(observed: Observed) -> Verify | Undeploy | Rest:
     """Return what to tell the engine when a person retries, before the fault is cleared.
 
-    A failed machine stays FAILED until the engine is told; the loop alone would only
-    find the same fault again. Rest: clearing the fault is enough.
+    For a machine, and for a lease that failed while it was RELEASING: a machine stays
+    FAILED until the engine is told, so the loop alone would only find the same fault
+    again. Rest: clearing the fault is enough.
     """
-    if observed.busy:
-        return Rest()
-    if observed.state is _M.REGISTERED:
-        return Verify()
-    if observed.state is _M.FAILED:
-        return Undeploy() if observed.failed_task in ("deploy", "undeploy") else Verify()
-    return Rest()
+    if observed.state is _M.FAILED and observed.failed_task in ("deploy", "undeploy"):
+        return Undeploy()
+    return Verify() if observed.state in (_M.FAILED, _M.REGISTERED) else Rest()
+
+
+def _prepare(machine: Machine, observed: Observed, found: bool) -> MachineAction:
+    manageable = observed.state is _M.MANAGEABLE
+    if machine.hardware is not None and machine.inspected_at is not None:
+        return Provide() if manageable else Rest()
+    if found:
+        return StoreHardware()
+    # An available machine must be managed again before it can be inspected.
+    return Inspect() if manageable else Verify()
 
 
 # -- towards ACTIVE
 
 
-def _requested(lease: Lease, observed: Observed | None, now: datetime) -> LeaseAction:
-    del observed
-    fault = Fault(
-        "no-machine-free",
-        f"lease {lease.name}: no machine that matches exactly became free in time",
-        f"see `rackhand lease plan` for each machine's reason, then `rackhand lease retry "
-        f"{lease.name}` or release it",
-        now,
-    )
-    return Place(_if_late(lease, now, fault))
+def _place(lease: Lease, observed: Observed | None, now: datetime) -> LeaseAction:
+    return Place(_if_late(lease, observed, now))
 
 
-def _placed(lease: Lease, observed: Observed | None, now: datetime) -> LeaseAction:
-    late = Fault(
-        "gateway-not-ready",
-        f"lease {lease.name}: the gateway has not put the address of {_machine(lease)} in force",
-        "see that `rackhand up` runs and look at its gateway log, then retry the lease",
-        now,
-    )
-    stuck = Fault(
-        "machine-not-ready",
-        f"lease {lease.name}: {_machine(lease)} could not be deployed: {_words(observed)}",
-        "look at the machine (`rackhand machine show`), then retry or release the lease",
-        now,
-    )
+def _begin_deployment(lease: Lease, observed: Observed | None, now: datetime) -> LeaseAction:
+    broken = _broken(lease, observed, now)
+    # A person retried a lease whose deployment had failed: it is written again.
+    again = observed is not None and _failed_deploying(observed)
+    if broken and not (again and _ours(lease, observed)):
+        return broken
     if observed is None or observed.busy or observed.maintenance:
-        return _wait(lease, now, stuck, Stage.POWERED_ON)
-    if not _ours(lease, observed):
-        return Fail(_taken(lease, observed, now))
-    match observed.state:
-        case _M.AVAILABLE if observed.lease_id == lease.id:
-            return Deploy(_if_late(lease, now, late))
-        case _M.FAILED if observed.failed_task == "deploy":
-            return Deploy(_if_late(lease, now, late))
-        case _M.DEPLOYING | _M.ACTIVE:
-            return Advance(_S.DEPLOYING)
-        case _M.FAILED:
-            return Fail(fault_of(_machine(lease), observed, now))
-        case _M.GONE:
-            return Fail(_unknown_to_engine(_machine(lease), now))
-        case _:
-            return _wait(lease, now, stuck, Stage.POWERED_ON)
+        return _wait(lease, observed, now)
+    if again or _allocated(lease, observed):
+        return Deploy(_if_late(lease, observed, now))
+    if observed.state is _M.DEPLOYING or observed.state in _RUNS:
+        return Advance(_S.DEPLOYING)
+    return _wait(lease, observed, now)
 
 
-def _deploying(lease: Lease, observed: Observed | None, now: datetime) -> LeaseAction:
-    stage = _next_stage(lease)
-    late = Fault(
-        "deploy-timeout",
-        f"lease {lease.name}: {_machine(lease)} was not written in time: {_words(observed)}; "
-        f"the next stage would have been {stage or Stage.RESTARTED}",
-        "look at its console and at `rackhand lease logs`, then retry or release the lease",
-        now,
-    )
-    if observed is None:
-        return _wait(lease, now, late, stage)
-    if not _ours(lease, observed):
-        return Fail(_taken(lease, observed, now))
-    match observed.state:
-        case _M.ACTIVE:
-            return Advance(_S.PROBING)
-        case _M.FAILED:
-            return Fail(fault_of(_machine(lease), observed, now))
-        case _M.GONE:
-            return Fail(_unknown_to_engine(_machine(lease), now))
-        case _M.AVAILABLE if observed.lease_id == lease.id and not observed.busy:
-            # We stored DEPLOYING and stopped before the engine was told.
-            return Deploy(_if_late(lease, now, late))
-        case _:
-            return _wait(lease, now, late, stage)
+def _watch_deployment(lease: Lease, observed: Observed | None, now: datetime) -> LeaseAction:
+    broken = _broken(lease, observed, now)
+    if broken:
+        return broken
+    if observed is not None and observed.state in _RUNS:
+        return Advance(_S.PROBING)
+    if observed is not None and _allocated(lease, observed) and not observed.busy:
+        # We stored DEPLOYING and stopped before the engine was told.
+        return Deploy(_if_late(lease, observed, now))
+    return _wait(lease, observed, now)
 
 
-def _probing(lease: Lease, observed: Observed | None, now: datetime) -> LeaseAction:
-    if observed is not None:
-        gone = _not_running(lease, observed, now)
-        if gone and observed.state is not _M.DEPLOYING:
-            return gone
-    address = "its address"
-    if lease.placement is not None:
-        nic = next((a for a in lease.placement.assignments if a.vlan_tag is None), None)
-        address = f"{nic.address} (NIC {nic.mac})" if nic else address
-    late = Fault(
-        "unreachable",
-        f"lease {lease.name}: {_machine(lease)} was written but does not answer at {address}",
-        "look at its console: whether it boots from the written disk and what cloud-init says; "
-        "check that the NIC is cabled to the network's VLAN; then retry or release the lease",
-        now,
-    )
-    return ProbeAddress(_if_late(lease, now, late))
+def _probe(lease: Lease, observed: Observed | None, now: datetime) -> LeaseAction:
+    return _not_running(lease, observed, now) or ProbeAddress(_if_late(lease, observed, now))
 
 
-def _active(lease: Lease, observed: Observed | None, now: datetime) -> LeaseAction:
-    return (_not_running(lease, observed, now) if observed else None) or Rest()
+def _keep(lease: Lease, observed: Observed | None, now: datetime) -> LeaseAction:
+    return _not_running(lease, observed, now) or Rest()
 
 
 def _rest(lease: Lease, observed: Observed | None, now: datetime) -> LeaseAction:
@@ -309,134 +161,105 @@ def _rest(lease: Lease, observed: Observed | None, now: datetime) -> LeaseAction
     return Rest()
 
 
-_Handler = Callable[[Lease, Observed | None, datetime], LeaseAction]
-
-_DELIVER: Mapping[LeaseState, _Handler] = MappingProxyType(
-    {
-        _S.REQUESTED: _requested,
-        _S.PLACED: _placed,
-        _S.DEPLOYING: _deploying,
-        _S.PROBING: _probing,
-        _S.ACTIVE: _active,
-        _S.FAILED: _rest,
-        # A release is never taken back, so this pair is only met in a store that was
-        # changed by hand; a person must decide.
-        _S.RELEASING: _rest,
-        _S.RELEASED: _rest,
-    }
+_DELIVER: Mapping[LeaseState, Callable[[Lease, Observed | None, datetime], LeaseAction]] = (
+    MappingProxyType(
+        {
+            _S.REQUESTED: _place,
+            _S.PLACED: _begin_deployment,
+            _S.DEPLOYING: _watch_deployment,
+            _S.PROBING: _probe,
+            _S.ACTIVE: _keep,
+        }
+    )
 )
+"""With the intent ACTIVE. In every other state only people can help."""
 
 
 # -- towards RELEASED
 
 
 def _release(lease: Lease, observed: Observed | None, now: datetime) -> LeaseAction:
+    if lease.state is _S.RELEASED:
+        return Rest()
     if lease.placement is None:
         return FinishRelease()
     if lease.state is not _S.RELEASING:
         return Advance(_S.RELEASING)
     if lease.fault is not None:
         return Rest()
-    late = Fault(
-        "release-timeout",
-        f"lease {lease.name}: {_machine(lease)} was not cleaned in time: {_words(observed)}",
-        "look at its console; mend the cause, then retry the lease",
-        now,
-    )
-    if observed is None:
-        return _wait(lease, now, late)
-    if observed.state is _M.GONE or not _ours(lease, observed):
+    return _take_off(lease, observed, now)
+
+
+def _take_off(lease: Lease, observed: Observed | None, now: datetime) -> LeaseAction:
+    if observed is not None and _given_back(lease, observed):
         return FinishRelease()
-    if observed.busy or observed.maintenance:
-        return _wait(lease, now, late)
-    match observed.state:
-        case _M.AVAILABLE:
-            return Free() if observed.lease_id == lease.id else FinishRelease()
-        case _M.ACTIVE | _M.RESCUED | _M.DEPLOYING:
-            return Undeploy(_if_late(lease, now, late))
-        case _M.FAILED if observed.failed_task == "deploy":
-            return Undeploy(_if_late(lease, now, late))
-        case _M.FAILED:
-            return Fail(fault_of(_machine(lease), observed, now))
-        case _M.MANAGEABLE:
-            return Provide(_if_late(lease, now, late))
-        case _:
-            return _wait(lease, now, late)
+    if observed is None or observed.busy or observed.maintenance:
+        return _wait(lease, observed, now)
+    if observed.state is _M.AVAILABLE:
+        return Free()
+    late = _if_late(lease, observed, now)
+    if observed.state in _RUNS or observed.state is _M.DEPLOYING or _failed_deploying(observed):
+        return Undeploy(late)
+    if observed.state is _M.MANAGEABLE:
+        # Where a retry after failed cleaning leads: clean again.
+        return Provide(late)
+    return _broken(lease, observed, now) or _wait(lease, observed, now)
 
 
-# -- words and waiting
+# -- what several of them ask
 
 
-def _wait(lease: Lease, now: datetime, late: Fault, stage: Stage | None = None) -> Watch | Fail:
-    return _if_late(lease, now, late) or Watch(SOON_S, stage)
+def _wait(lease: Lease, observed: Observed | None, now: datetime) -> Watch | Fail:
+    return _if_late(lease, observed, now) or Watch(SOON_S, _next_stage(lease))
 
 
-def _if_late(lease: Lease, now: datetime, late: Fault) -> Fail | None:
-    return Fail(late) if lease.deadline_at is not None and now >= lease.deadline_at else None
+def _if_late(lease: Lease, observed: Observed | None, now: datetime) -> Fail | None:
+    if lease.deadline_at is None or now < lease.deadline_at:
+        return None
+    return Fail(named_causes.too_late(lease, observed, now))
 
 
-def _ours(lease: Lease, observed: Observed) -> bool:
-    return observed.lease_id in (None, lease.id)
+def _ours(lease: Lease, observed: Observed | None) -> bool:
+    return observed is None or observed.lease_id in (None, lease.id)
 
 
-def _machine(lease: Lease) -> str:
-    return f"machine {lease.placement.machine}" if lease.placement else "its machine"
+def _given_back(lease: Lease, observed: Observed) -> bool:
+    """Say whether nothing of the lease is left on the machine."""
+    available = observed.state is _M.AVAILABLE and observed.lease_id is None
+    return available or observed.state is _M.GONE or not _ours(lease, observed)
 
 
-def _words(observed: Observed | None) -> str:
+def _allocated(lease: Lease, observed: Observed) -> bool:
+    return observed.state is _M.AVAILABLE and observed.lease_id == lease.id
+
+
+def _failed_deploying(observed: Observed) -> bool:
+    return observed.state is _M.FAILED and observed.failed_task == "deploy"
+
+
+def _broken(lease: Lease, observed: Observed | None, now: datetime) -> Fail | None:
+    """Return the fault of a machine that is lost or that the engine gave up on."""
     if observed is None:
-        return "the engine does not answer"
-    extras = [f"step {observed.step}"] if observed.step else []
-    extras += ["in maintenance"] if observed.maintenance else []
-    extras += ["locked"] if observed.busy else []
-    return f"the engine says {observed.state}" + (f" ({', '.join(extras)})" if extras else "")
+        return None
+    if observed.state is _M.GONE:
+        return Fail(named_causes.machine_gone(named_causes.machine_of(lease), now))
+    if not _ours(lease, observed):
+        return Fail(named_causes.machine_taken(lease, observed, now))
+    if observed.state is _M.FAILED:
+        return Fail(fault_of(named_causes.machine_of(lease), observed, now))
+    return None
+
+
+def _not_running(lease: Lease, observed: Observed | None, now: datetime) -> Fail | None:
+    """Return the fault of a machine that should run its system and does not."""
+    broken = _broken(lease, observed, now)
+    if broken or observed is None or observed.state in _RUNS:
+        return broken
+    return Fail(named_causes.machine_changed(lease, observed, now))
 
 
 def _next_stage(lease: Lease) -> Stage | None:
+    if lease.state not in (_S.PLACED, _S.DEPLOYING):
+        return None
     reached = {entry.stage for entry in lease.ledger}
     return next((s for s in Stage if s not in reached and s not in _LOOP_STAGES), None)
-
-
-def _not_running(lease: Lease, observed: Observed, now: datetime) -> Fail | None:
-    """Say what happened to a machine that should run its system, None when it does."""
-    if observed.state is _M.GONE:
-        return Fail(_unknown_to_engine(_machine(lease), now))
-    if not _ours(lease, observed):
-        return Fail(_taken(lease, observed, now))
-    if observed.state in (_M.ACTIVE, _M.RESCUED):
-        return None
-    return Fail(
-        Fault(
-            "machine-changed",
-            f"lease {lease.name}: {_machine(lease)} should run its system, but {_words(observed)}",
-            "somebody changed it in the engine; release the lease and request another machine",
-            now,
-        )
-    )
-
-
-def _taken(lease: Lease, observed: Observed, now: datetime) -> Fault:
-    return Fault(
-        "machine-taken",
-        f"lease {lease.name}: the engine has given {_machine(lease)} to {observed.lease_id}",
-        "release this lease and request another machine",
-        now,
-    )
-
-
-def _unknown_to_engine(name: str, now: datetime) -> Fault:
-    return Fault(
-        "machine-gone",
-        f"{name}: the engine does not know it any more",
-        "remove it and import it again with its BMC's password",
-        now,
-    )
-
-
-def _in_use(name: str, observed: Observed, now: datetime) -> Fault:
-    return Fault(
-        "machine-in-use",
-        f"{name}: {_words(observed)}, but no lease holds it",
-        "find out who uses it; then take its system off in the engine, and retry",
-        now,
-    )
