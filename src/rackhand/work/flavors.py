@@ -11,10 +11,8 @@ from rackhand.model.flavor import ANY_DISK, DiskHint, Flavor
 from rackhand.model.lease import LeaseState
 from rackhand.model.names import parse_name
 from rackhand.ports.store import Store
+from rackhand.rules.placement import PROPERTIES
 from rackhand.work.networks import refuse_while_used
-
-PROPERTIES = ("vendor", "model", "firmware", "cpu_model", "disks", "nics")
-"""Facts of inspected hardware that a flavor may name (see model/flavor.py)."""
 
 
 class Flavors:

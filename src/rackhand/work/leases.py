@@ -2,43 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import datetime
-from ipaddress import IPv4Address
 from uuid import UUID
 
-from rackhand.model.lease import Lease, LeaseSpec
-from rackhand.model.machine import Disk
-from rackhand.model.names import Mac
+from rackhand.model.errors import AlreadyExists, NoExactMatch, WrongState
+from rackhand.model.lease import Intent, Lease, LeaseSpec, LeaseState, Stage, StageTime
+from rackhand.model.names import parse_hostname, parse_name
 from rackhand.ports.engine import Engine
-from rackhand.ports.store import Store
+from rackhand.ports.store import Session, Store
+from rackhand.rules import lease_states
+from rackhand.work.engine_retry import tell_retry
+from rackhand.work.lease_plan import LeasePlan, PlannedNic, make_plan, resolve
 
-
-@dataclass(frozen=True, slots=True)
-class PlannedNic:
-    """A network on a NIC with the address it would get; nothing is held."""
-
-    network: str
-    mac: Mac
-    nic: str | None
-    """The NIC's name at inspection, for people."""
-    vlan_tag: int | None
-    address: IPv4Address
-
-
-@dataclass(frozen=True, slots=True)
-class LeasePlan:
-    """What a request would get now. ``machine`` is None when nothing fits.
-
-    ``reasons`` maps the name of every machine that does not fit to its reasons.
-    """
-
-    machine: str | None
-    nics: tuple[PlannedNic, ...]
-    disk: Disk | None
-    candidates: tuple[str, ...]
-    reasons: Mapping[str, tuple[str, ...]]
+__all__ = ["LeasePlan", "Leases", "PlannedNic"]
 
 
 class Leases:
@@ -61,9 +39,14 @@ class Leases:
     def plan(self, spec: LeaseSpec) -> LeasePlan:
         """Return what ``spec`` would get now, touching nothing.
 
-        NotFound or InvalidValue when the spec cannot be used; EngineUnreachable.
+        NotFound or InvalidValue when the spec cannot be used, WrongState when a
+        network has no address left; EngineUnreachable.
         """
-        raise NotImplementedError
+        with self._store.transaction() as session:
+            resolve(session, spec)  # a wrong question needs no engine
+        observed = self._engine.observe_all()
+        with self._store.transaction() as session:
+            return make_plan(session, resolve(session, spec), observed)
 
     def request(self, spec: LeaseSpec, name: str | None = None) -> Lease:
         """Store the request and wake the loop; ``name`` is the hostname unless given.
@@ -71,23 +54,102 @@ class Leases:
         NotFound, InvalidValue, AlreadyExists (name or hostname in use), WrongState
         (image not ready), NoExactMatch with each machine's reasons: nothing stored.
         """
-        raise NotImplementedError
+        hostname = parse_hostname(spec.hostname)
+        lease_name = parse_name("name", hostname if name is None else name)
+        with self._store.transaction() as session:
+            _check_free(session, lease_name, hostname)
+            resolve(session, spec)
+        observed = self._engine.observe_all()
+        with self._store.transaction() as session:
+            _check_free(session, lease_name, hostname)
+            resolved = resolve(session, spec)
+            if not resolved.image.ready:
+                raise WrongState(
+                    f"image {resolved.image.name} has no content yet",
+                    f"send it: rackhand image add … (its {resolved.image.sha256[:12]}… is missing)",
+                )
+            plan = make_plan(session, resolved, observed)
+            if not plan.candidates:
+                raise NoExactMatch(resolved.words(), plan.reasons)
+            at = self._now()
+            lease = Lease(
+                id=self._new_id(),
+                name=lease_name,
+                spec=resolved.spec,
+                created_at=at,
+                deadline_at=lease_states.deadline_of(LeaseState.REQUESTED, at),
+            )
+            session.leases.add(lease)
+            self._note(session, lease, "requested", f"asked for {resolved.words()}")
+        self._wake()
+        return without_secret(lease)
 
     def all(self) -> Sequence[Lease]:
         """Return every lease, released ones too, oldest first."""
-        raise NotImplementedError
+        with self._store.transaction() as session:
+            return [without_secret(lease) for lease in session.leases.all()]
 
     def find(self, name_or_id: str) -> Lease:
         """Return one lease; NotFound. Released leases are found by id only."""
-        raise NotImplementedError
+        with self._store.transaction() as session:
+            return without_secret(session.leases.find(name_or_id))
 
     def release(self, name_or_id: str) -> Lease:
         """Give the machine back: the loop wipes it and frees its addresses.
 
         Repeating it changes nothing. NotFound.
         """
-        raise NotImplementedError
+        with self._store.transaction() as session:
+            lease = session.leases.find(name_or_id)
+            if lease.intent is Intent.RELEASED:
+                return without_secret(lease)
+            changed = session.leases.replace(replace(lease, intent=Intent.RELEASED))
+            self._note(session, changed, "release-asked", "shall be released")
+        self._wake()
+        return without_secret(changed)
 
     def retry(self, name_or_id: str) -> Lease:
-        """Clear a failed lease's fault, so that the loop tries again; WrongState else."""
-        raise NotImplementedError
+        """Clear a failed lease's fault, so that the loop tries again.
+
+        WrongState without a fault. Its time ledger begins anew. A release that failed
+        needs a word to the engine first: EngineUnreachable or EngineRefused change nothing.
+        """
+        at = self._now()
+        with self._store.transaction() as session:
+            before = session.leases.find(name_or_id)
+        lease_states.retry(before, at)
+        if before.state is LeaseState.RELEASING and before.placement is not None:
+            tell_retry(self._engine, before.placement.machine_id)
+        with self._store.transaction() as session:
+            lease = session.leases.find(name_or_id)
+            ready = lease_states.retry(lease, at)
+            if ready.state is LeaseState.PLACED:
+                ready = replace(ready, ledger=(StageTime(Stage.PLACED, at),))
+            changed = session.leases.replace(ready)
+            self._note(session, changed, "retry", "is tried again")
+        self._wake()
+        return without_secret(changed)
+
+    def _note(self, session: Session, lease: Lease, word: str, sentence: str) -> None:
+        session.events.append(
+            self._now(),
+            f"lease.{word}",
+            ("lease", lease.id, lease.name),
+            f"lease {lease.name} {sentence}",
+        )
+
+
+def without_secret(lease: Lease) -> Lease:
+    """Return the lease without its root password's hash, for everybody but the deployment."""
+    return replace(lease, spec=replace(lease.spec, root_password_hash=None))
+
+
+def _check_free(session: Session, name: str, hostname: str) -> None:
+    """Refuse a name or hostname that an unreleased lease has."""
+    for lease in session.leases.all():
+        if lease.state is LeaseState.RELEASED:
+            continue
+        if lease.name == name:
+            raise AlreadyExists("lease", "name", name, f"lease {lease.name}")
+        if lease.spec.hostname == hostname:
+            raise AlreadyExists("lease", "hostname", hostname, f"lease {lease.name}")

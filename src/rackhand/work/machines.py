@@ -13,6 +13,7 @@ from rackhand.model.lease import Lease, LeaseState
 from rackhand.model.machine import BmcCredentials, Machine, MachineState, Observed, Wire
 from rackhand.ports.engine import Deployer, Engine, Enrolment, Verb
 from rackhand.ports.store import Session, Store
+from rackhand.work.engine_retry import tell_retry
 from rackhand.work.import_check import MachineEntry, check_wires
 from rackhand.work.machine_import import ImportOutcome, MachineImport, reserve_ramdisk_address
 
@@ -105,31 +106,37 @@ class Machines:
             return MachineView(machine, None, lease, error.sentence)
 
     def inspect(self, name_or_id: str) -> Machine:
-        """Forget what inspection found and clear the fault, so that the loop inspects again.
+        """Clear the fault and let the loop inspect again; the old findings stay until then.
 
-        WrongState while a lease holds the machine; NotFound.
+        WrongState while a lease holds the machine; NotFound. EngineUnreachable or
+        EngineRefused change nothing.
         """
         with self._store.transaction() as session:
             machine = _unheld(session, name_or_id, "inspected")
-            changed = session.machines.replace(
-                replace(machine, hardware=None, inspected_at=None, fault=None)
-            )
+        if machine.fault is not None:
+            tell_retry(self._engine, machine.id)
+        with self._store.transaction() as session:
+            # Without inspected_at the loop inspects; it drops the old findings once the
+            # engine has begun, so a process killed in between inspects again.
+            machine = _unheld(session, str(machine.id), "inspected")
+            changed = session.machines.replace(replace(machine, inspected_at=None, fault=None))
             self._note(session, changed, "inspect", "shall be inspected again")
         self._wake()
         return changed
 
     def retry(self, name_or_id: str) -> Machine:
-        """Clear the machine's fault, so that the loop goes on; WrongState without one."""
+        """Clear the machine's fault, so that the loop goes on; WrongState without one.
+
+        EngineUnreachable or EngineRefused leave the fault.
+        """
         with self._store.transaction() as session:
             machine = session.machines.find(name_or_id)
-            if machine.fault is None:
-                raise WrongState(
-                    f"machine {machine.name} has no fault", "there is nothing to try again"
-                )
-            changed = session.machines.replace(replace(machine, fault=None))
-            self._note(session, changed, "retry", "is tried again")
-        self._wake()
-        return changed
+        if machine.fault is None:
+            raise WrongState(
+                f"machine {machine.name} has no fault", "there is nothing to try again"
+            )
+        tell_retry(self._engine, machine.id)
+        return self._mended(machine, "is tried again")
 
     def set_bmc(
         self,
@@ -153,6 +160,8 @@ class Machines:
                 stored = session.machines.find(str(machine.id))
                 session.machines.replace(replace(stored, bmc=machine.bmc))
             raise
+        if machine.fault is not None:
+            tell_retry(self._engine, machine.id)
         return self._mended(changed, "has new BMC credentials")
 
     def set_wires(

@@ -1,0 +1,156 @@
+"""What a request would get: the spec's names resolved, and the machines judged."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from ipaddress import IPv4Address
+from uuid import UUID
+
+from rackhand.model.errors import InvalidValue
+from rackhand.model.flavor import Flavor
+from rackhand.model.image import Image
+from rackhand.model.lease import LeaseSpec, NetworkAsk
+from rackhand.model.machine import Disk, Observed
+from rackhand.model.names import Mac, parse_hostname
+from rackhand.model.network import Network, Zone
+from rackhand.ports.store import Session
+from rackhand.rules.addressing import choose_address
+from rackhand.rules.holding import leases_by_machine
+from rackhand.rules.placement import Candidacy, Placing, Wanted, place
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedNic:
+    """A network on a NIC with the address it would get; nothing is held."""
+
+    network: str
+    mac: Mac
+    nic: str | None
+    """The NIC's name at inspection, for people."""
+    vlan_tag: int | None
+    address: IPv4Address
+
+
+@dataclass(frozen=True, slots=True)
+class LeasePlan:
+    """What a request would get now. ``machine`` is None when nothing fits.
+
+    ``reasons`` maps the name of every machine that does not fit to its reasons.
+    """
+
+    machine: str | None
+    nics: tuple[PlannedNic, ...]
+    disk: Disk | None
+    candidates: tuple[str, ...]
+    reasons: Mapping[str, tuple[str, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class ResolvedSpec:
+    """A spec whose words all name something; ``spec`` holds the names, never ids."""
+
+    spec: LeaseSpec
+    flavor: Flavor
+    image: Image
+    networks: tuple[Network, ...]
+    zone: Zone | None
+
+    def words(self) -> str:
+        """Return what is asked for, in a few words for a person."""
+        nets = ", ".join(network.name for network in self.networks)
+        return f"flavor {self.flavor.name} with image {self.image.name} on {nets}"
+
+
+def resolve(session: Session, spec: LeaseSpec) -> ResolvedSpec:
+    """Return what the spec's words name; NotFound, or InvalidValue for what cannot be."""
+    parse_hostname(spec.hostname)
+    networks = tuple(session.networks.find(ask.network) for ask in spec.networks)
+    if not networks:
+        raise InvalidValue(
+            "networks", "[]", "names no network", "a machine is deployed through its first network"
+        )
+    names = [network.name for network in networks]
+    for name in names:
+        if names.count(name) > 1:
+            raise InvalidValue("networks", name, "is named twice", "name each network once")
+    flavor, image = session.flavors.find(spec.flavor), session.images.find(spec.image)
+    zone = None if spec.zone is None else session.zones.find(spec.zone)
+    return ResolvedSpec(
+        spec=replace(
+            spec,
+            flavor=flavor.name,
+            image=image.name,
+            zone=None if zone is None else zone.name,
+            networks=tuple(
+                NetworkAsk(network.name, ask.address)
+                for network, ask in zip(networks, spec.networks, strict=True)
+            ),
+        ),
+        flavor=flavor,
+        image=image,
+        networks=networks,
+        zone=zone,
+    )
+
+
+def judge(
+    session: Session,
+    resolved: ResolvedSpec,
+    observed: Sequence[Observed],
+    lease_id: UUID | None = None,
+) -> Placing:
+    """Judge every machine of the store against the request; ``lease_id`` is its own lease.
+
+    A machine is held until its lease is released here: the engine has it available
+    again a little earlier, while the old lease's addresses are still served to it.
+    """
+    held = leases_by_machine(lease for lease in session.leases.all() if lease.id != lease_id)
+    return place(
+        Wanted(
+            flavor=resolved.flavor,
+            image=resolved.image,
+            networks=resolved.networks,
+            disk=resolved.spec.disk,
+            zone=resolved.spec.zone,
+            lease_id=lease_id,
+        ),
+        session.machines.all(),
+        {seen.machine_id: seen for seen in observed},
+        {machine_id: lease.name for machine_id, lease in held.items()},
+    )
+
+
+def make_plan(session: Session, resolved: ResolvedSpec, observed: Sequence[Observed]) -> LeasePlan:
+    """Return what the request would get now; holds nothing.
+
+    InvalidValue or AlreadyExists for an address that cannot be had, WrongState when a
+    network has none left.
+    """
+    reservations = session.reservations.all()
+    addresses = {
+        ask.network: choose_address(network, reservations, ask.address)
+        for network, ask in zip(resolved.networks, resolved.spec.networks, strict=True)
+    }
+    placing = judge(session, resolved, observed)
+    names = tuple(candidacy.machine.name for candidacy in placing.candidates)
+    if not placing.candidates:
+        return LeasePlan(None, (), None, names, placing.reasons)
+    first = placing.candidates[0]
+    return LeasePlan(
+        machine=first.machine.name,
+        nics=tuple(_planned_nics(first, addresses)),
+        disk=first.disk,
+        candidates=names,
+        reasons=placing.reasons,
+    )
+
+
+def _planned_nics(
+    candidacy: Candidacy, addresses: Mapping[str, IPv4Address]
+) -> Iterator[PlannedNic]:
+    hardware = candidacy.machine.hardware
+    names = {nic.mac: nic.name for nic in hardware.nics} if hardware else {}
+    for pick in candidacy.picks or ():
+        name = pick.network.name
+        yield PlannedNic(name, pick.mac, names.get(pick.mac), pick.vlan_tag, addresses[name])
