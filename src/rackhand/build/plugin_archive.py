@@ -14,7 +14,16 @@ from rackhand.build.cpio_archive import newc
 _PLACE = "opt/rackhand"
 _PARTS = ("model", "rules", "render", "plugins/agent")
 _RAMDISK_PYTHON = (3, 11)
-_ENTRY_POINT = "rackhand = rackhand.plugins.agent.hardware:RackhandHardwareManager"
+_ENTRY_POINTS = """\
+[ironic_python_agent.hardware_managers]
+rackhand = rackhand.plugins.agent.hardware:RackhandHardwareManager
+
+[ironic_python_agent.extensions]
+rackhand = rackhand.plugins.agent.journal:RackhandExtension
+
+[ironic_python_agent.inspector.collectors]
+rackhand-disks = rackhand.plugins.agent.hardware:collect_disks
+"""
 
 
 def plugin_files(package: Path) -> dict[str, Path]:
@@ -26,9 +35,9 @@ def plugin_files(package: Path) -> dict[str, Path]:
 
 
 def plugin_archive(package: Path) -> bytes:
-    """Pack the plug-in as a cpio archive, compiled, with the entry point that loads it.
+    """Pack the plug-in as a cpio archive, compiled, with the entry points that load it.
 
-    The entry point is there only when the plug-in's hardware module is.
+    They are there only when the plug-in's hardware module is.
     """
     sources = plugin_files(package)
     files = {f"{_PLACE}/{name}": path.read_bytes() for name, path in sources.items()}
@@ -37,8 +46,7 @@ def plugin_archive(package: Path) -> bytes:
     info = f"{_PLACE}/rackhand-0.dist-info"
     files[f"{info}/METADATA"] = b"Metadata-Version: 2.1\nName: rackhand\nVersion: 0\n"
     if (package / "plugins/agent/hardware.py").exists():
-        group = f"[ironic_python_agent.hardware_managers]\n{_ENTRY_POINT}\n"
-        files[f"{info}/entry_points.txt"] = group.encode()
+        files[f"{info}/entry_points.txt"] = _ENTRY_POINTS.encode()
     return newc(files)
 
 

@@ -238,7 +238,7 @@ def _inspector() -> dict[str, object]:
         "pre_create_ports": False,
         "hooks": "ramdisk-error,validate-interfaces,architecture,boot-mode",
         "require_managed_boot": True,
-        "extra_kernel_params": "ipa-inspection-collectors=default,pci-devices",
+        "extra_kernel_params": "ipa-inspection-collectors=default,pci-devices,rackhand-disks",
         "power_off": True,
     }
 

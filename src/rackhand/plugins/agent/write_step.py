@@ -1,0 +1,220 @@
+"""The whole write: find the one disk, clear it, stream the image, add the config drive."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import errno
+import fcntl
+import gzip
+import io
+import os
+import stat
+import subprocess
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from rackhand.model.machine import Disk
+from rackhand.plugins.agent.block_devices import BlockDevice, read_block_devices, whole_disks
+from rackhand.plugins.agent.image_stream import StreamError, fetch, stream
+from rackhand.plugins.agent.image_writer import (
+    HEAD_BYTES,
+    Progress,
+    wipe,
+    write_image,
+    zero_holes,
+)
+from rackhand.plugins.agent.manifest import LIMIT_BYTES, Manifest, ManifestError, parse_manifest
+from rackhand.plugins.agent.partition_table import TablePlan, plan_table
+from rackhand.render.write_order import WriteOrder
+from rackhand.rules.root_disk import choose_root_disk, same_disk
+
+DRIVE_LIMIT_BYTES = 64 << 20
+"""A config drive that unpacks to more is refused (gzip bombs; upstream's limit too)."""
+
+_BLKRRPART, _BLKFLSBUF, _BLKSSZGET = 0x125F, 0x1261, 0x1268  # linux/fs.h
+
+
+class WriteRefused(Exception):
+    """Nothing was written: the disk or the order is not what was agreed."""
+
+
+def write_machine(
+    order: WriteOrder, configdrive: str | None, partition_guid: UUID, say: Progress
+) -> dict[str, Any]:
+    """Write the ordered image on the ordered disk; returns what was done, in numbers.
+
+    Raises WriteRefused before the first byte is written; StreamError,
+    ImageWriteError, PartitionTableError or OSError later, and then the
+    disk holds no partition table.
+    """
+    began = time.monotonic()
+    drive = unpack_config_drive(configdrive)
+    manifest = _manifest(order)
+    devices = read_block_devices()
+    disk = find_disk(order, whole_disks(devices), manifest.size_bytes)
+    say(f"disk: {disk.name} ({disk.model}, serial {disk.serial}, {disk.size_bytes} bytes)")
+    release_disk(disk, devices)
+    fd = open_disk(disk.name)
+    try:
+        size = os.lseek(fd, 0, os.SEEK_END)
+        clear_signatures(fd, size, partitions_of(disk.name))
+        _reread_partitions(fd, disk.name)
+        zeroed = zero_holes(fd, manifest)
+        head = write_image(fd, manifest, stream(order.image_url, order.image_sha256), say)
+        plan = plan_table(
+            head,
+            disk_bytes=size,
+            sector_bytes=_sector_bytes(fd),
+            drive_bytes=len(drive),
+            partition_guid=partition_guid,
+        )
+        put_table(fd, plan, drive)
+        fcntl.ioctl(fd, _BLKFLSBUF)
+        check_table(fd, plan, drive)
+    finally:
+        os.close(fd)
+    return _result(disk, manifest, len(drive), zeroed, time.monotonic() - began)
+
+
+def _manifest(order: WriteOrder) -> Manifest:
+    try:
+        return parse_manifest(
+            fetch(order.manifest_url, order.manifest_sha256, limit_bytes=LIMIT_BYTES)
+        )
+    except (StreamError, ManifestError) as error:
+        raise WriteRefused(str(error)) from error
+
+
+def find_disk(order: WriteOrder, disks: list[Disk], minimum_bytes: int) -> Disk:
+    """Return the ordered disk as this boot knows it; raises WriteRefused with every reason."""
+    found = same_disk(order.disk, disks)
+    wanted = f"serial {order.disk.serial}, WWN {order.disk.wwn}, {order.disk.size_bytes} bytes"
+    if found is None:
+        seen = "; ".join(f"{d.name} serial {d.serial} WWN {d.wwn}" for d in disks) or "none"
+        raise WriteRefused(f"the ordered disk ({wanted}) is not here; disks: {seen}")
+    choice = choose_root_disk([found], order.disk_hint, minimum_bytes=minimum_bytes)
+    if choice.disk is None:
+        reasons = "; ".join(choice.reasons[found.name])
+        raise WriteRefused(f"the ordered disk ({wanted}) must not be written: {reasons}")
+    return found
+
+
+def unpack_config_drive(text: str | None) -> bytes:
+    """Return the config drive that Ironic sends as base64 of gzip; empty for none."""
+    if not text:
+        return b""
+    try:
+        packed = base64.b64decode(text, validate=False)
+        with gzip.GzipFile(fileobj=io.BytesIO(packed)) as unpacked:
+            drive = unpacked.read(DRIVE_LIMIT_BYTES + 1)
+    except (binascii.Error, OSError, EOFError) as error:
+        raise WriteRefused(f"the config drive cannot be unpacked: {error}") from error
+    if len(drive) > DRIVE_LIMIT_BYTES:
+        raise WriteRefused(f"the config drive unpacks to more than {DRIVE_LIMIT_BYTES} bytes")
+    return drive
+
+
+def release_disk(disk: Disk, devices: Mapping[str, BlockDevice]) -> None:
+    """Stop the volume groups and arrays that stand on the disk (an earlier system's)."""
+    above = [d for d in devices.values() if any(below.name == disk.name for below in d.disks)]
+    if any(device.kind == "lvm" for device in above):
+        subprocess.run(["vgchange", "-an"], check=False, capture_output=True, timeout=120)
+    for device in above:
+        if device.kind.startswith("raid"):
+            stop = ["mdadm", "--stop", f"/dev/{device.name}"]
+            subprocess.run(stop, check=False, capture_output=True, timeout=120)
+
+
+def open_disk(path: str) -> int:
+    """Open the disk for ourselves alone; raises WriteRefused if it is no block device or in use.
+
+    A path in /dev that is not there would otherwise become a file in memory.
+    """
+    try:
+        fd = os.open(path, os.O_RDWR | os.O_EXCL | os.O_CLOEXEC)
+    except OSError as error:
+        raise WriteRefused(f"{path} cannot be opened for us alone: {error.strerror}") from error
+    if not stat.S_ISBLK(os.fstat(fd).st_mode):
+        os.close(fd)
+        raise WriteRefused(f"{path} is no block device")
+    return fd
+
+
+def partitions_of(path: str, sysfs: Path = Path("/sys/class/block")) -> list[tuple[int, int]]:
+    """Return offset and length in bytes of the disk's present partitions."""
+    entries = (sysfs / Path(path).name).glob("*/partition")
+    # sysfs counts in 512-byte units whatever the sector size.
+    return [
+        (512 * int((e.parent / "start").read_text()), 512 * int((e.parent / "size").read_text()))
+        for e in entries
+    ]
+
+
+def clear_signatures(fd: int, size: int, partitions: list[tuple[int, int]]) -> None:
+    """Zero the first and last MiB of the disk and of each partition it has.
+
+    LVM labels, md superblocks, GPT and its backup, file systems: all lie there
+    (libblkid's probes). Raises OSError from the disk.
+    """
+    for offset, length in [*partitions, (0, size)]:
+        edge = min(HEAD_BYTES, length)
+        wipe(fd, offset, edge)
+        wipe(fd, offset + length - edge, edge)
+    os.fsync(fd)
+
+
+def put_table(fd: int, plan: TablePlan, drive: bytes) -> None:
+    """Write config drive and backup table, then, once those are safe, the head."""
+    if drive:
+        os.pwrite(fd, drive, plan.drive_offset)
+    if plan.tail:
+        os.pwrite(fd, plan.tail, plan.tail_offset)
+    os.fsync(fd)
+    os.pwrite(fd, plan.head, 0)
+    os.fsync(fd)
+
+
+def check_table(fd: int, plan: TablePlan, drive: bytes) -> None:
+    """Read back what put_table wrote; raises OSError naming what differs."""
+    for what, wanted, offset in (
+        ("config drive", drive, plan.drive_offset),
+        ("backup partition table", plan.tail, plan.tail_offset),
+        ("partition table", plan.head, 0),
+    ):
+        if os.pread(fd, len(wanted), offset) != wanted:
+            raise OSError(f"the {what} at byte {offset} does not read back as written")
+
+
+def _reread_partitions(fd: int, path: str) -> None:
+    """Drop the old partitions from the kernel's view, so that nothing opens them again."""
+    try:
+        fcntl.ioctl(fd, _BLKRRPART)
+    except OSError as error:
+        if error.errno != errno.EINVAL:  # a device that can have no partitions
+            raise OSError(
+                error.errno, f"{path}: its old partitions are still in use", path
+            ) from error
+
+
+def _sector_bytes(fd: int) -> int:
+    buffer = bytearray(4)
+    fcntl.ioctl(fd, _BLKSSZGET, buffer)
+    return int.from_bytes(buffer, "little")
+
+
+def _result(
+    disk: Disk, manifest: Manifest, drive_bytes: int, zeroed: int, seconds: float
+) -> dict[str, Any]:
+    return {
+        "disk": disk.name,
+        "disk_serial": disk.serial,
+        "image_bytes": manifest.size_bytes,
+        "data_bytes": manifest.data_bytes,
+        "zeroed_bytes": zeroed,
+        "config_drive_bytes": drive_bytes,
+        "seconds": round(seconds, 1),
+    }

@@ -1,0 +1,148 @@
+"""A whole write on a loop device; only lsblk's answer is made up (a loop is no server's disk)."""
+
+import base64
+import gzip
+import hashlib
+import json
+import os
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from rackhand.model.flavor import ANY_DISK, DiskHint
+from rackhand.model.machine import Disk, Transport
+from rackhand.plugins.agent import write_step
+from rackhand.plugins.agent.block_devices import BlockDevice
+from rackhand.plugins.agent.image_stream import StreamError
+from rackhand.plugins.agent.write_step import WriteRefused, unpack_config_drive, write_machine
+from rackhand.render.write_order import WriteOrder, parse_write_order, render_write_order
+
+MIB = 1 << 20
+IMAGE_BYTES, DISK_BYTES = 16 * MIB, 40 * MIB
+GUID = UUID("11111111-2222-4333-8444-555555555555")
+DRIVE = b"CONFIG" * 1000
+
+
+@pytest.fixture
+def disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Disk]:
+    """A dirty loop device that lsblk calls a local disk."""
+    backing = tmp_path / "backing"
+    backing.write_bytes(b"\xaa" * DISK_BYTES)
+    made = subprocess.run(
+        ["losetup", "--find", "--show", "--partscan", backing],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    device = Disk(made.stdout.strip(), DISK_BYTES, Transport.VIRTIO, serial="L-1")
+    known = {"loop": BlockDevice(Path(device.name).name, "disk", (device,))}
+    monkeypatch.setattr(write_step, "read_block_devices", lambda: known)
+    yield device
+    subprocess.run(["losetup", "--detach", device.name], check=True)
+
+
+def _order(tmp_path: Path, serve: Any, disk: Disk, /, **changes: Any) -> WriteOrder:
+    """An image with one partition: table, 1 MiB of data, holes."""
+    image = tmp_path / "image"
+    image.write_bytes(b"")
+    os.truncate(image, IMAGE_BYTES)
+    subprocess.run(["sgdisk", "-n1:2048:+8M", image], check=True, capture_output=True)
+    extents = [[0, MIB], [2 * MIB, MIB]]
+    data = image.read_bytes()[:MIB] + b"\x55" * MIB
+    packed = subprocess.run(["zstd", "-qc"], input=data, capture_output=True, check=True).stdout
+    manifest = json.dumps({"size_bytes": IMAGE_BYTES, "extents": extents}).encode()
+    fields: dict[str, Any] = {
+        "image_url": serve("image.zst", packed),
+        "image_sha256": hashlib.sha256(packed).hexdigest(),
+        "manifest_url": serve("image.json", manifest),
+        "manifest_sha256": hashlib.sha256(manifest).hexdigest(),
+        "disk": disk,
+        "disk_hint": ANY_DISK,
+    }
+    return WriteOrder(**(fields | changes))
+
+
+def _drive() -> str:
+    return base64.b64encode(gzip.compress(DRIVE)).decode()
+
+
+def test_image_table_and_config_drive_land(tmp_path: Path, serve: Any, disk: Disk) -> None:
+    said: list[str] = []
+    result = write_machine(_order(tmp_path, serve, disk), _drive(), GUID, said.append)
+    content = Path(disk.name).read_bytes()
+    assert content[2 * MIB : 3 * MIB] == b"\x55" * MIB
+    # Old content is gone from the image's holes and stays beyond it.
+    assert content[3 * MIB : IMAGE_BYTES] == bytes(IMAGE_BYTES - 3 * MIB)
+    assert content[IMAGE_BYTES] == 0xAA
+    verdict = subprocess.run(
+        ["sgdisk", "-v", disk.name], capture_output=True, text=True, check=True
+    )
+    assert "No problems found" in verdict.stdout
+    at = content.index(DRIVE)
+    assert at % MIB == 0
+    assert at > IMAGE_BYTES
+    assert result["data_bytes"] == 2 * MIB
+    assert result["disk_serial"] == "L-1"
+    assert any("serial L-1" in line for line in said)
+
+
+def test_a_corrupt_image_leaves_nothing_that_boots(tmp_path: Path, serve: Any, disk: Disk) -> None:
+    order = _order(tmp_path, serve, disk, image_sha256="0" * 64)
+    with pytest.raises(StreamError, match="ordered was 000"):
+        write_machine(order, _drive(), GUID, lambda _: None)
+    content = Path(disk.name).read_bytes()
+    assert content[:MIB] == bytes(MIB)
+    assert content[-MIB:] == bytes(MIB)
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"disk": Disk("/dev/x", DISK_BYTES, Transport.VIRTIO, serial="other")}, "is not here"),
+        ({"disk_hint": DiskHint(model="other")}, "must not be written"),
+        ({"manifest_sha256": "0" * 64}, "ordered was"),
+    ],
+)
+def test_a_wrong_order_touches_nothing(
+    tmp_path: Path, serve: Any, disk: Disk, changes: dict[str, Any], says: str
+) -> None:
+    with pytest.raises(WriteRefused, match=says):
+        write_machine(_order(tmp_path, serve, disk, **changes), None, GUID, lambda _: None)
+    assert Path(disk.name).read_bytes() == b"\xaa" * DISK_BYTES
+
+
+def test_a_shared_disk_is_refused_although_it_was_ordered(
+    tmp_path: Path, serve: Any, disk: Disk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shared = Disk(disk.name, DISK_BYTES, Transport.FIBRE_CHANNEL, serial="L-1")
+    known = {"loop": BlockDevice("loop", "disk", (shared,))}
+    monkeypatch.setattr(write_step, "read_block_devices", lambda: known)
+    with pytest.raises(WriteRefused, match="shared storage"):
+        write_machine(_order(tmp_path, serve, disk), None, GUID, lambda _: None)
+
+
+def test_a_file_is_no_disk(tmp_path: Path) -> None:
+    (tmp_path / "vda").write_bytes(b"")
+    with pytest.raises(WriteRefused, match="no block device"):
+        write_step.open_disk(str(tmp_path / "vda"))
+    with pytest.raises(WriteRefused, match="cannot be opened"):
+        write_step.open_disk(str(tmp_path / "gone"))
+
+
+def test_config_drives_that_cannot_be_are_refused() -> None:
+    assert unpack_config_drive(None) == b""
+    assert unpack_config_drive(_drive()) == DRIVE
+    bomb = base64.b64encode(gzip.compress(bytes(write_step.DRIVE_LIMIT_BYTES + 1))).decode()
+    with pytest.raises(WriteRefused, match="more than"):
+        unpack_config_drive(bomb)
+    with pytest.raises(WriteRefused, match="cannot be unpacked"):
+        unpack_config_drive("bm8gZ3ppcA==")
+
+
+def test_an_order_survives_json(tmp_path: Path, serve: Any, disk: Disk) -> None:
+    order = _order(tmp_path, serve, disk, disk_hint=DiskHint(serial="L-1", smallest=True))
+    assert parse_write_order(json.loads(json.dumps(render_write_order(order)))) == order
