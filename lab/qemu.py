@@ -114,9 +114,9 @@ def _disk_device(disk: Disk, number: int, position: int, bootindex: int) -> Sequ
             model = f",model={_escape(disk.product)}" if disk.product else ""
             return "-device", f"ide-hd,bus=ide.{position},{serial},{rest}{model}{wwn}"
         case DiskController.NVME:
-            eui = f",eui64=0x{disk.wwn}" if disk.wwn else ""
-            controller = f"nvme,id=nvme{number},{serial}"
-            return "-device", controller, "-device", f"nvme-ns,bus=nvme{number},{rest}{eui}"
+            # A separate nvme-ns device could carry an EUI-64, but OVMF does not understand
+            # its path and then ignores the boot order of all devices.
+            return "-device", f"nvme,{serial},{rest}"
         case DiskController.VIRTIO_BLK:
             return "-device", f"virtio-blk-pci,{serial},{rest}"
         case _:

@@ -33,7 +33,7 @@ _SCSI = {
 # Which identity fields QEMU's disk models can carry, and how long.
 _VENDOR_OK = _SCSI
 _PRODUCT_LENGTH = {DiskController.AHCI: 40} | dict.fromkeys(_SCSI, 16)
-_WWN_OK = {DiskController.AHCI, DiskController.NVME} | _SCSI
+_WWN_OK = {DiskController.AHCI} | _SCSI
 _MOST_DISKS = {DiskController.AHCI: 6, DiskController.LSI: 7}
 
 
