@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import re
 
 from rackhand.model.errors import InvalidValue
@@ -20,6 +19,8 @@ _KEY_TYPES = (
 _SHOWN = 40
 _HASH = re.compile(
     r"\$6\$(rounds=[0-9]{4,9}\$)?[./A-Za-z0-9]{1,16}\$[./A-Za-z0-9]{86}"
+    r"|\$5\$(rounds=[0-9]{4,9}\$)?[./A-Za-z0-9]{1,16}\$[./A-Za-z0-9]{43}"
+    r"|\$2b\$(0[4-9]|[12][0-9]|3[01])\$[./A-Za-z0-9]{53}"
     r"|\$y\$[./A-Za-z0-9]+\$[./A-Za-z0-9]{1,86}\$[./A-Za-z0-9]{43}"
 )
 
@@ -46,10 +47,10 @@ def parse_ssh_key(text: str) -> str:
         )
     try:
         blob = base64.b64decode(rest.strip().split(" ")[0], validate=True)
-    except binascii.Error:
+    except ValueError:  # base64's own error, and that of letters outside of ASCII
         blob = b""
-    length = int.from_bytes(blob[:4], "big")
-    if blob[4 : 4 + length] != kind.encode() or len(blob) <= 4 + length:
+    fields = _fields(blob)
+    if len(fields) < 2 or fields[0] != kind.encode():
         raise InvalidValue(
             "ssh_keys",
             line[:_SHOWN],
@@ -60,7 +61,7 @@ def parse_ssh_key(text: str) -> str:
 
 
 def parse_password_hash(text: str) -> str:
-    """Return ``text`` if it is a SHA-512 or yescrypt hash (crypt(5)).
+    """Return ``text`` if it is a SHA-512, SHA-256, bcrypt or yescrypt hash (crypt(5)).
 
     Raises InvalidValue, which never shows the text: it could be a password.
     """
@@ -68,7 +69,19 @@ def parse_password_hash(text: str) -> str:
         raise InvalidValue(
             "root_password_hash",
             "(not shown)",
-            "is not a SHA-512 or yescrypt hash",
+            "is not a salted hash of crypt(5): $6$, $5$, $2b$ or $y$",
             "make one with `rackhand lease request --ask-root-password` or `mkpasswd`",
         )
     return text
+
+
+def _fields(blob: bytes) -> list[bytes]:
+    """Split a blob into its length-prefixed strings (RFC 4251, 5); [] when it is cut off."""
+    fields, rest = [], blob
+    while rest:
+        size = int.from_bytes(rest[:4], "big")
+        if len(rest) < 4 + size:
+            return []
+        fields.append(rest[4 : 4 + size])
+        rest = rest[4 + size :]
+    return fields
