@@ -8,6 +8,8 @@ from pathlib import Path
 
 import click
 
+from rackhand.build.image import build_image
+from rackhand.build.pack import SystemFacts, pack, unpack
 from rackhand.build.ramdisk import build_ramdisk
 from rackhand.model.errors import RackhandError
 
@@ -39,6 +41,60 @@ def ramdisk(cache: Path, mirror: str) -> None:
     """Build the deploy ramdisk: kernel, initramfs, manifest.json."""
     _need_root()
     click.echo(build_ramdisk(cache, mirror))
+
+
+@build.command()
+@_cache
+@_mirror
+@click.option("--keep-raw", is_flag=True, help="Leave the unpacked disk.raw beside disk.zst.")
+def image(cache: Path, mirror: str, keep_raw: bool) -> None:
+    """Build the standard image, Debian 12 on LVM: disk.zst, image.json."""
+    _need_root()
+    click.echo(build_image(cache, mirror, keep_raw=keep_raw))
+
+
+@build.command("pack")
+@click.argument("raw", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--out", required=True, type=click.Path(file_okay=False, path_type=Path))
+@click.option("--name", required=True, help="The image's name.")
+@click.option("--os", "system", required=True, metavar="FAMILY:VERSION", help="As debian:12.")
+@click.option("--architecture", default="x86_64", show_default=True)
+@click.option(
+    "--firmware",
+    multiple=True,
+    type=click.Choice(["bios", "uefi"]),
+    default=("bios", "uefi"),
+    help="What it boots on; both if not named.",
+)
+@click.option("--volume-group", help="The LVM volume group that holds the root file system.")
+@click.option("--kernel", multiple=True, metavar="VERSION", help="Installed kernels.")
+@click.option("--level", default=10, show_default=True, help="zstd's, 1 to 19.")
+def pack_command(
+    raw: Path,
+    out: Path,
+    name: str,
+    system: str,
+    architecture: str,
+    firmware: tuple[str, ...],
+    volume_group: str | None,
+    kernel: tuple[str, ...],
+    level: int,
+) -> None:
+    """Pack a raw sparse disk file: only what was written to it is kept."""
+    family, _, version = system.partition(":")
+    if not family or not version:
+        raise click.UsageError(f"--os {system!r} is not FAMILY:VERSION, as debian:12")
+    facts = SystemFacts(family, version, architecture, firmware, volume_group, kernel)
+    manifest = pack(raw, out, name, facts, level=level)
+    click.echo(f"{out}: {manifest['compressed_bytes']} bytes for {manifest['data_bytes']} of data")
+
+
+@build.command("unpack")
+@click.argument("packed", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.argument("target", type=click.Path(path_type=Path))
+def unpack_command(packed: Path, target: Path) -> None:
+    """Write an image (the folder with disk.zst and image.json) to a file or block device."""
+    unpack(packed, target)
 
 
 def _need_root() -> None:

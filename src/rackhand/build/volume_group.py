@@ -1,0 +1,103 @@
+"""Makes an LVM volume group inside a raw disk file, on hosts without device-mapper.
+
+LVM's tools write only metadata here: no volume is ever activated. Where each volume lies
+is read back from that metadata, so its file system can be made at an offset of the file.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from rackhand.build.progress import BuildFailed, Progress
+
+MIB = 1024 * 1024
+
+_CONFIG = """
+devices {{
+    filter = ["a|^{device}$|", "r|.*|"]
+    use_devicesfile = 0
+    obtain_device_list_from_udev = 0
+    external_device_info_source = "none"
+}}
+activation {{ udev_sync = 0  udev_rules = 0  monitoring = 0 }}
+backup {{ backup = 0  archive = 0 }}
+global {{ activation = 0  event_activation = 0  use_lvmpolld = 0 }}
+"""
+
+
+@dataclass(frozen=True)
+class Region:
+    """A stretch of the disk, in bytes from its start."""
+
+    offset: int
+    size: int
+
+
+def make_volume_group(
+    progress: Progress, raw: Path, place: Region, name: str, volumes_mib: Mapping[str, int]
+) -> dict[str, Region]:
+    """Make ``name`` in ``place`` with linear volumes of these sizes; return where they lie.
+
+    Raises :class:`BuildFailed` when the host has no loop devices or the sizes do not fit.
+    """
+    with _loop_device(progress, raw, place) as device, _lvm_settings(device) as env:
+        # 1 MiB alignment: any disk's or RAID stripe's usual boundary.
+        progress.run("pvcreate", "-ff", "-y", "--dataalignment", "1m", device, env=env)
+        progress.run("vgcreate", name, device, env=env)
+        for volume, size_mib in volumes_mib.items():
+            progress.run(
+                "lvcreate", "-an", "-Zn", "-Wn", "-y", "-L", f"{size_mib}M", "-n", volume, name,
+                env=env, hint="make the disk larger or a volume smaller",
+            )  # fmt: skip
+        report = progress.run(
+            "lvs", "--reportformat", "json", "--units", "b", "--nosuffix",
+            "-o", "lv_name,seg_size,devices", name, env=env,
+        )  # fmt: skip
+        extents = progress.run(
+            "pvs", "--reportformat", "json", "--units", "b", "--nosuffix",
+            "-o", "pe_start,vg_extent_size", device, env=env,
+        )  # fmt: skip
+    return _regions(report, extents, place)
+
+
+def _regions(volumes: str, physical: str, place: Region) -> dict[str, Region]:
+    (geometry,) = json.loads(physical)["report"][0]["pv"]
+    first, extent = int(geometry["pe_start"]), int(geometry["vg_extent_size"])
+    regions: dict[str, Region] = {}
+    for segment in json.loads(volumes)["report"][0]["lv"]:
+        number = re.search(r"\((\d+)\)$", segment["devices"])
+        if number is None or segment["lv_name"] in regions:
+            raise BuildFailed(
+                f"volume {segment['lv_name']} is not one stretch: {segment['devices']}",
+                "give the volume group an empty partition",
+            )
+        offset = place.offset + first + int(number[1]) * extent
+        regions[segment["lv_name"]] = Region(offset, int(segment["seg_size"]))
+    return regions
+
+
+@contextmanager
+def _loop_device(progress: Progress, raw: Path, place: Region) -> Iterator[str]:
+    device = progress.run(
+        "losetup", "--find", "--show", f"--offset={place.offset}", f"--sizelimit={place.size}",
+        raw, hint="the build needs loop devices (/dev/loop-control); is this a container without",
+    ).strip()  # fmt: skip
+    try:
+        yield device
+    finally:
+        progress.run("losetup", "--detach", device)
+
+
+@contextmanager
+def _lvm_settings(device: str) -> Iterator[dict[str, str]]:
+    """Settings that let LVM see one device only and never speak to the kernel."""
+    with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / "lvm.conf").write_text(_CONFIG.format(device=device))
+        yield os.environ | {"LVM_SYSTEM_DIR": folder, "LVM_SUPPRESS_FD_WARNINGS": "1"}
