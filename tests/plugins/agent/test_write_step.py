@@ -18,6 +18,7 @@ from rackhand.model.machine import Disk, Transport
 from rackhand.plugins.agent import write_step
 from rackhand.plugins.agent.block_devices import BlockDevice
 from rackhand.plugins.agent.image_stream import StreamError
+from rackhand.plugins.agent.manifest import FORMAT
 from rackhand.plugins.agent.write_step import WriteRefused, unpack_config_drive, write_machine
 from rackhand.render.write_order import WriteOrder, parse_write_order, render_write_order
 
@@ -54,7 +55,9 @@ def _order(tmp_path: Path, serve: Any, disk: Disk, /, **changes: Any) -> WriteOr
     extents = [[0, MIB], [2 * MIB, MIB]]
     data = image.read_bytes()[:MIB] + b"\x55" * MIB
     packed = subprocess.run(["zstd", "-qc"], input=data, capture_output=True, check=True).stdout
-    manifest = json.dumps({"size_bytes": IMAGE_BYTES, "extents": extents}).encode()
+    manifest = json.dumps(
+        {"format": FORMAT, "size_bytes": IMAGE_BYTES, "extents": extents}
+    ).encode()
     fields: dict[str, Any] = {
         "image_url": serve("image.zst", packed),
         "image_sha256": hashlib.sha256(packed).hexdigest(),

@@ -1,4 +1,4 @@
-"""Writes a zstd stream of extents on an open disk; holes are zeroed, never sent.
+"""Writes a zstd stream of extents on an open disk; holes are never sent.
 
 The first MiB (boot code and partition table) is held back and handed to the caller:
 until it is written the disk cannot boot, so a broken or corrupt stream leaves nothing
@@ -149,16 +149,15 @@ class _Extents:
 
 
 def zero_holes(fd: int, manifest: Manifest) -> int:
-    """Make the holes read as zeros; returns the bytes that had to be written for it.
+    """Clear old data out of the holes where that is free; returns the bytes written for it.
 
     Free where the disk can unmap or zero by command (fallocate(2), PUNCH_HOLE on a
-    block device: it fails rather than leave old data). Else zeros are written where
-    the manifest says that they matter. Raises OSError from the disk.
+    block device: it fails rather than leave old data). Elsewhere zeros are written
+    only where the manifest says that they matter. Raises OSError from the disk.
     """
     if all(_punch(fd, hole) for hole in manifest.holes()):
         return 0
-    needed = manifest.holes() if manifest.zeros is None else iter(manifest.zeros)
-    return sum(_write_zeros(fd, gap) for gap in needed)
+    return sum(_write_zeros(fd, gap) for gap in manifest.zeros)
 
 
 def _punch(fd: int, hole: Range) -> bool:

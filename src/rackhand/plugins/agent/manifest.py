@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+FORMAT = "rackhand-extents/1"
 LIMIT_BYTES = 64 << 20
 """A manifest larger than this is refused before it is parsed."""
 
@@ -22,14 +23,13 @@ class ManifestError(ValueError):
 class Manifest:
     """The map. ``extents`` are ascending and do not overlap.
 
-    ``zeros`` are holes that must read as zeros (allocated blocks that happen to be
-    empty, a journal); in the other holes anything may be left. None: not known, then
-    every hole must.
+    They hold everything that was ever written on the image's disk, zeros too, so that
+    anything may be left in the holes; ``zeros`` are holes for which that is not so.
     """
 
     size_bytes: int
     extents: tuple[Range, ...]
-    zeros: tuple[Range, ...] | None = None
+    zeros: tuple[Range, ...] = ()
 
     @property
     def data_bytes(self) -> int:
@@ -51,12 +51,15 @@ def parse_manifest(content: bytes) -> Manifest:
     """Return the map that ``image.json`` holds; raises ManifestError saying what is wrong."""
     try:
         data = json.loads(content)
+        if data["format"] != FORMAT:
+            raise ManifestError(
+                f"the image's manifest has format {data['format']!r}, this ramdisk reads {FORMAT}"
+            )
         size = int(data["size_bytes"])
-        zeros = data.get("zeros")
         return Manifest(
             size,
             _ranges(data["extents"], size, "extents"),
-            None if zeros is None else _ranges(zeros, size, "zeros"),
+            _ranges(data.get("zeros", []), size, "zeros"),
         )
     except ManifestError:
         raise
