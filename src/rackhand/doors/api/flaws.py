@@ -23,14 +23,14 @@ _WORDS = {
 }
 
 
-def flaws_of(errors: Iterable[Any], drop: int = 0) -> list[Flaw]:
-    """Turn pydantic's errors into flaws; ``drop`` leaves out that many first path parts.
+def flaws_of(errors: Iterable[Any], at: Sequence[str | int] = (), drop: int = 0) -> list[Flaw]:
+    """Turn pydantic's errors into flaws below ``at``; ``drop`` cuts that many first path parts.
 
     Only place, kind and message are read: an error's input may be a secret.
     """
     found = []
     for error in errors:
-        path: tuple[str | int, ...] = tuple(error["loc"])[drop:]
+        path: tuple[str | int, ...] = (*at, *error["loc"][drop:])
         if error["type"] == "json_invalid":
             path = ()
         found.append(Flaw(path, f"{dotted(path)}: {_sentence(error)}"))

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from fastapi import APIRouter
 
 from rackhand.doors.api.wire_machines import (
     ImportAnswer,
     ImportBody,
     MachineAnswer,
+    MachineBody,
     MachineChange,
     PowerBody,
     ReadFlaw,
 )
+from rackhand.model.errors import Flaw, InvalidFile
 from rackhand.work.machines import Machines
+
+_IMPORT_HINT = "correct these entries, or import the others with only_good"
 
 
 def machine_routes(machines: Machines) -> APIRouter:
@@ -24,15 +30,20 @@ def machine_routes(machines: Machines) -> APIRouter:
         """Every machine by name."""
         return [MachineAnswer.of(view) for view in machines.all()]
 
-    @router.post("", status_code=201)
+    @router.post("", status_code=201, openapi_extra=_import_schema())
     def import_machines(body: ImportBody) -> ImportAnswer:
         """Import machines: all or none, unless only_good."""
-        outcome = machines.import_machines(
-            [machine.entry() for machine in body.machines], only_good=body.only_good
-        )
+        indices, entries, unread = body.entries()
+        if unread and not (body.only_good and entries):
+            raise InvalidFile(unread, _IMPORT_HINT)
+        outcome = machines.import_machines(entries, only_good=body.only_good)
+        left_out = [
+            Flaw((flaw.path[0], indices[int(flaw.path[1])], *flaw.path[2:]), flaw.sentence)
+            for flaw in outcome.flaws
+        ]
         return ImportAnswer(
             imported=[machine.name for machine in outcome.imported],
-            flaws=[ReadFlaw(path=list(f.path), sentence=f.sentence) for f in outcome.flaws],
+            flaws=[ReadFlaw(path=list(f.path), sentence=f.sentence) for f in unread + left_out],
         )
 
     @router.get("/{machine}")
@@ -44,7 +55,8 @@ def machine_routes(machines: Machines) -> APIRouter:
     def change_machine(machine: str, body: MachineChange) -> MachineAnswer:
         """Change BMC, cabling or whether it is pooled: one of them."""
         if body.bmc is not None:
-            machines.set_bmc(machine, body.bmc.applied_to(machines.find(machine).machine.bmc))
+            credentials = body.bmc.applied_to(machines.find(machine).machine.bmc)
+            machines.set_bmc(machine, credentials, body.bmc.driver_options())
         if body.nics is not None:
             machines.set_wires(machine, [nic.wire() for nic in body.nics])
         if body.pooled is not None:
@@ -75,3 +87,11 @@ def machine_routes(machines: Machines) -> APIRouter:
         return MachineAnswer.of(machines.find(machine))
 
     return router
+
+
+def _import_schema() -> dict[str, Any]:
+    """Describe the entries, which the body's type leaves open to read them one by one."""
+    schema = ImportBody.model_json_schema()
+    entry = MachineBody.model_json_schema(ref_template="#/components/schemas/{model}")
+    schema["properties"]["machines"]["items"] = {k: v for k, v in entry.items() if k != "$defs"}
+    return {"requestBody": {"content": {"application/json": {"schema": schema}}}}

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Self
+from typing import Annotated, Any, Self
 
-from pydantic import Field, SecretStr, Strict, model_validator
+from pydantic import Field, SecretStr, Strict, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
 
+from rackhand.doors.api.flaws import flaws_of
 from rackhand.doors.api.wire_fields import (
     Answer,
     BmcHost,
@@ -20,7 +21,7 @@ from rackhand.doors.api.wire_fields import (
     StoredAnswer,
     VlanId,
 )
-from rackhand.model.errors import Fault
+from rackhand.model.errors import Fault, Flaw
 from rackhand.model.machine import (
     BmcAddress,
     BmcCredentials,
@@ -29,11 +30,17 @@ from rackhand.model.machine import (
     Wire,
 )
 from rackhand.model.names import Mac
-from rackhand.work.machines import MachineEntry, MachineView, Power
+from rackhand.work.import_check import MachineEntry
+from rackhand.work.machines import MachineView, Power
 
 Password = Annotated[
     SecretStr,
     Field(min_length=1, max_length=255, description="Write-only: never in an answer."),
+]
+CipherSuite = Annotated[
+    int,
+    Strict(),
+    Field(ge=0, le=17, description="IPMI 2.0 cipher suite (table 22-20); unset: found out."),
 ]
 Username = Annotated[str, Field(min_length=1, max_length=64)]
 
@@ -45,16 +52,16 @@ class BmcBody(Body):
     port: Port = 623
     username: Username
     password: Password
-    cipher_suite: Annotated[
-        int | None,
-        Strict(),
-        Field(ge=0, le=17, description="IPMI 2.0 cipher suite (table 22-20); unset: tried out."),
-    ] = None
+    cipher_suite: CipherSuite | None = None
 
     def credentials(self) -> BmcCredentials:
         """Return address and password for the engine."""
         bmc = BmcAddress(self.address, self.port, self.username)
         return BmcCredentials(bmc, self.password.get_secret_value())
+
+
+def _driver_options(cipher_suite: int | None) -> dict[str, str] | None:
+    return None if cipher_suite is None else {"ipmi_cipher_suite": str(cipher_suite)}
 
 
 class NicBody(Body):
@@ -83,22 +90,37 @@ class MachineBody(Body):
 
     def entry(self) -> MachineEntry:
         """Return the machine as the import takes it."""
-        suite = self.bmc.cipher_suite
         return MachineEntry(
             name=self.name,
             zone=self.zone,
             credentials=self.bmc.credentials(),
             wires=tuple(nic.wire() for nic in self.nics),
-            driver_options={} if suite is None else {"ipmi_cipher_suite": str(suite)},
+            driver_options=_driver_options(self.bmc.cipher_suite) or {},
             pooled=self.pooled,
         )
 
 
 class ImportBody(Body):
-    """Machines to import: all of them or none, unless ``only_good``."""
+    """Machines to import: all of them or none, unless ``only_good``.
 
-    machines: Annotated[list[MachineBody], Field(min_length=1)]
+    Each machine is read by itself (``entries``), so that one that cannot be read
+    does not hide the others.
+    """
+
+    machines: Annotated[list[Any], Field(min_length=1)]
     only_good: Flag = False
+
+    def entries(self) -> tuple[list[int], list[MachineEntry], list[Flaw]]:
+        """Return the readable entries with their indices, and the flaws of the others."""
+        indices, entries, flaws = [], [], []
+        for index, raw in enumerate(self.machines):
+            try:
+                entries.append(MachineBody.model_validate(raw).entry())
+                indices.append(index)
+            except ValidationError as error:
+                found = error.errors(include_input=False, include_url=False)
+                flaws += flaws_of(found, at=("machines", index))
+        return indices, entries, flaws
 
 
 class BmcChange(Body):
@@ -108,6 +130,7 @@ class BmcChange(Body):
     port: Port | None = None
     username: Username | None = None
     password: Password
+    cipher_suite: CipherSuite | None = None
 
     def applied_to(self, bmc: BmcAddress) -> BmcCredentials:
         """Return ``bmc`` with what is named here."""
@@ -115,6 +138,10 @@ class BmcChange(Body):
             self.address or bmc.address, self.port or bmc.port, self.username or bmc.username
         )
         return BmcCredentials(changed, self.password.get_secret_value())
+
+    def driver_options(self) -> dict[str, str] | None:
+        """Return the options named here; None leaves those in force."""
+        return _driver_options(self.cipher_suite)
 
 
 class MachineChange(Body):

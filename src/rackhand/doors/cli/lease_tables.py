@@ -1,0 +1,107 @@
+"""How leases and plans look in tables."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import click
+
+from rackhand.doors.cli.complaints import tell_reasons
+from rackhand.doors.cli.exits import Complaint
+from rackhand.doors.cli.tables import Column, gib, print_data, print_facts, print_table, when
+from rackhand.doors.cli.words import _
+
+
+def _addresses(lease: Mapping[str, Any]) -> list[str]:
+    return [nic["address"] for nic in (lease["placement"] or {"assignments": []})["assignments"]]
+
+
+def _disk(disk: Mapping[str, Any] | None) -> str | None:
+    if disk is None:
+        return None
+    facts = (disk["name"], gib(disk["size_bytes"]), disk["model"], disk["serial"])
+    return ", ".join(str(fact) for fact in facts if fact)
+
+
+COLUMNS = [
+    Column(_("NAME"), "name"),
+    Column(_("STATE"), lambda lease: _(lease["state"])),
+    Column(_("FLAVOR"), "spec.flavor"),
+    Column(_("IMAGE"), "spec.image"),
+    Column(_("MACHINE"), "placement.machine"),
+    Column(_("ADDRESSES"), _addresses),
+    Column(_("FAULT"), "fault.sentence"),
+]
+_FACTS = [
+    *COLUMNS,
+    Column(_("HINT"), "fault.hint"),
+    Column(_("HOST NAME"), "spec.hostname"),
+    Column(_("WANTED"), lambda lease: _(lease["intent"])),
+    Column(_("DISK"), lambda lease: _disk((lease["placement"] or {}).get("disk"))),
+    Column(_("SSH KEYS"), lambda lease: len(lease["spec"]["ssh_keys"])),
+    Column(_("ASKED"), lambda lease: when(lease["created_at"])),
+    Column(_("DEADLINE"), lambda lease: when(lease["deadline_at"])),
+    Column(_("ID"), "id"),
+]
+_NICS = [
+    Column(_("NETWORK"), "network"),
+    Column(_("ADDRESS"), "address"),
+    Column("MAC", "mac"),
+    Column("VLAN", lambda nic: nic["vlan_tag"] or _("untagged")),
+]
+LEDGER = [
+    Column(_("STAGE"), lambda entry: _(entry["stage"])),
+    Column(_("AT"), lambda entry: when(entry["at"])),
+    Column(_("SECONDS"), lambda entry: f"{entry['seconds']:.1f}", right=True),
+    Column(_("TOTAL"), lambda entry: f"{entry['total_seconds']:.1f}", right=True),
+]
+LOGS = [
+    Column(_("NAME"), "name"),
+    Column(_("BYTES"), "size_bytes", right=True),
+    Column(_("AT"), lambda log: when(log["at"])),
+]
+_PLAN = [
+    Column(_("MACHINE"), "machine"),
+    Column(_("DISK"), lambda plan: _disk(plan["disk"])),
+    Column(_("OTHERS THAT FIT"), lambda plan: plan["candidates"][1:]),
+]
+_PLANNED_NICS = [*_NICS, Column("NIC", "nic")]
+
+
+def print_lease(lease: Mapping[str, Any], output: str) -> None:
+    """Print one lease: facts, NICs, ledger."""
+    if output != "table":
+        print_data(lease, output)
+        return
+    print_facts(lease, _FACTS, output)
+    if lease["placement"]:
+        click.echo()
+        print_table(lease["placement"]["assignments"], _NICS)
+    if lease["ledger"]:
+        click.echo()
+        print_table(lease["ledger"], LEDGER)
+
+
+def print_plan(plan: Mapping[str, Any], output: str) -> None:
+    """Print what a request would get, and why the other machines do not fit."""
+    if output != "table":
+        print_data(plan, output)
+        return
+    if plan["machine"] is not None:
+        print_facts(plan, _PLAN, output)
+        click.echo()
+        print_table(plan["nics"], _PLANNED_NICS)
+        if plan["reasons"]:
+            click.echo()
+            tell_reasons(plan["reasons"], to_stderr=False)
+
+
+def no_match(plan: Mapping[str, Any], shown: bool) -> Complaint:
+    """Make the complaint of a plan without a machine; reasons only where people read."""
+    return Complaint(
+        "no-exact-match",
+        f"no machine matches exactly ({len(plan['reasons'])} looked at)",
+        "change the request, or see `rackhand machine list`",
+        {"reasons": plan["reasons"]} if shown else {},
+    )
