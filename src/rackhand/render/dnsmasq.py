@@ -19,7 +19,6 @@ class DnsmasqPaths:
 
     hosts: PurePosixPath
     leases: PurePosixPath
-    log: PurePosixPath
     pid: PurePosixPath
     tftp_root: PurePosixPath
 
@@ -39,13 +38,15 @@ def dnsmasq_conf(
     boot_url: str,
     paths: DnsmasqPaths,
     run_as: tuple[str, str],
+    *,
+    advertise: bool = True,
 ) -> str:
     """Return dnsmasq.conf: answers MACs of the hosts file only, on ``interface`` only.
 
-    ``boot_url`` is iPXE's first script; ``run_as`` is the user and group it drops to.
+    ``boot_url`` is iPXE's first script; ``run_as`` is the user and group it drops to;
+    ``advertise`` is False on a host without IPv6.
     """
     user, group = run_as
-    ra = ra_interface(network.vlan)
     lines = [
         f"# Network {network.name}; written by `rackhand up`, changes are lost.",
         f"user={user}",
@@ -81,17 +82,24 @@ def dnsmasq_conf(
         f"enable-tftp={interface}",
         f"tftp-root={paths.tftp_root}",
         "",
-        "# Lifetime 0: nobody's default router, yet iPXE stops waiting for one.",
-        "enable-ra",
-        f"dhcp-range={ra.network.network_address},ra-only,64,1h",
-        f"ra-param={interface},0,0",
-        "",
+        *(_advertisements(network.vlan, interface) if advertise else ()),
         f"pid-file={paths.pid}",
-        f"log-facility={paths.log}",
+        # Standard error, which the supervisor keeps in the network's log.
+        "log-facility=-",
         "log-dhcp",
         "",
     ]
     return "\n".join(lines)
+
+
+def _advertisements(vlan: int, interface: str) -> tuple[str, ...]:
+    return (
+        "# Lifetime 0: nobody's default router, yet iPXE stops waiting for one.",
+        "enable-ra",
+        f"dhcp-range={ra_interface(vlan).network.network_address},ra-only,64,1h",
+        f"ra-param={interface},0,0",
+        "",
+    )
 
 
 def dnsmasq_hosts(hosts: Sequence[DhcpHost]) -> str:
@@ -119,10 +127,10 @@ def parse_leases(text: str) -> tuple[DhcpLease, ...]:
     return tuple(leases)
 
 
-def stale_leases(text: str, hosts: Sequence[DhcpHost]) -> tuple[DhcpLease, ...]:
-    """Return the leases that no host holds any more.
+def stale_leases(leases: str, hosts: str) -> tuple[DhcpLease, ...]:
+    """Return the leases (a lease file's text) that no line of the hosts file holds.
 
     dnsmasq refuses a host its address while another MAC's lease of it lasts.
     """
-    held = {(host.mac, host.address) for host in hosts}
-    return tuple(lease for lease in parse_leases(text) if (lease.mac, lease.address) not in held)
+    held = set(hosts.splitlines())
+    return tuple(x for x in parse_leases(leases) if f"{x.mac},{x.address}" not in held)

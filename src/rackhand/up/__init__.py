@@ -1,1 +1,1 @@
-"""`rackhand up`: the embedded mode, everything on one machine."""
+"""The embedded mode: everything on one machine, from one state directory."""

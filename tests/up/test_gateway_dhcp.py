@@ -1,0 +1,227 @@
+"""The gateway with a real dnsmasq and real DHCP exchanges, in network namespaces."""
+
+from __future__ import annotations
+
+import grp
+import os
+import signal
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from ipaddress import IPv4Address, IPv4Network
+from pathlib import Path
+
+import namespaces
+import pytest
+from dhcp_client import ACK, BIOS, IPXE, NAK, REQUEST, UEFI, Client
+
+from rackhand.model.names import Mac
+from rackhand.model.network import DhcpHost, GatewayNetwork, GatewayPlan
+from rackhand.up.gateway import Gateway, GatewayPlace
+from rackhand.up.supervisor import Supervisor
+
+pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="makes network namespaces")
+
+A, B, STRANGER = Mac("52:54:00:00:00:0a"), Mac("52:54:00:00:00:0b"), Mac("52:54:00:00:00:ff")
+FIRST, SECOND, THIRD = (IPv4Address(f"10.100.0.{n}") for n in (20, 21, 22))
+
+
+class VethPorts:
+    """VLANs as veth pairs from the server's namespace to the client's."""
+
+    def __init__(self, server: str, client: str) -> None:
+        self._server, self._client = server, client
+        self.vlans: set[int] = set()
+
+    def ensure(self, vlan: int, mtu: int) -> str:
+        if vlan not in self.vlans:
+            namespaces.ip(
+                *("link", "add", f"svc{vlan}", "netns", self._server, "mtu", str(mtu)),
+                *("type", "veth", "peer", "name", f"cl{vlan}", "netns", self._client),
+            )
+            namespaces.ip("-n", self._client, "link", "set", f"cl{vlan}", "up")
+            self.vlans.add(vlan)
+        return f"svc{vlan}"
+
+    def remove(self, vlan: int) -> None:
+        namespaces.ip("-n", self._server, "link", "del", f"svc{vlan}")
+        self.vlans.discard(vlan)
+
+    def existing(self) -> set[int]:
+        return set(self.vlans)
+
+
+def network(*hosts: tuple[Mac, IPv4Address], vlan: int = 100) -> GatewayNetwork:
+    return GatewayNetwork(
+        name=f"net{vlan}",
+        vlan=vlan,
+        subnet=IPv4Network(f"10.{vlan}.0.0/24"),
+        gateway_address=IPv4Address(f"10.{vlan}.0.2"),
+        mtu=1400,
+        hosts=tuple(DhcpHost(mac, address) for mac, address in hosts),
+    )
+
+
+class Site:
+    """A gateway whose plans the test sets, and a client on each of its VLANs."""
+
+    def __init__(self, gateway: Gateway, supervisor: Supervisor, client: str) -> None:
+        self.gateway, self.supervisor, self._client = gateway, supervisor, client
+        self.warnings: list[str] = []
+        self._revision = 0
+
+    def follow(self, *networks: GatewayNetwork) -> None:
+        self._revision += 1
+        self.gateway.follow(GatewayPlan(str(self._revision), networks))
+
+    def client(self, vlan: int = 100) -> Client:
+        return Client(self._client, f"cl{vlan}")
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Iterator[Site]:
+    tmp_path.chmod(0o755)
+    for folder in tmp_path.parents:
+        if folder.stat().st_uid == os.getuid() and folder.name.startswith("pytest"):
+            folder.chmod(0o755)
+    tftp, folder = tmp_path / "tftp", tmp_path / "gateway"
+    tftp.mkdir(mode=0o755)
+    (tftp / "undionly.kpxe").write_bytes(b"loader" * 1000)
+    folder.mkdir()
+    group = grp.getgrnam("nogroup")
+    os.chown(folder, 0, group.gr_gid)
+    with namespaces.made() as server, namespaces.made() as client:
+        place = GatewayPlace(
+            folder=folder,
+            tftp_root=tftp,
+            api_socket=tmp_path / "api.sock",
+            token_file=tmp_path / "token",
+            management_address=IPv4Address("10.255.255.1"),
+            dnsmasq_group=group.gr_name,
+            ports=VethPorts(server, client),
+        )
+        warnings: list[str] = []
+        with namespaces.inside(server):
+            supervisor = Supervisor(warnings.append, warnings.append)
+            loop = threading.Thread(target=supervisor.run)
+            loop.start()
+            made = Site(Gateway(place, supervisor, print, warnings.append), supervisor, client)
+            made.warnings = warnings
+            try:
+                yield made
+            finally:
+                supervisor.request_stop()
+                loop.join()
+                supervisor.stop_all()
+
+
+def eventually(seen: Callable[[], bool], timeout_s: float = 5.0) -> None:
+    end = time.monotonic() + timeout_s
+    while not seen():
+        assert time.monotonic() < end, "it did not happen in time"
+        time.sleep(0.02)
+
+
+def test_known_macs_are_answered_on_their_network_and_nobody_else(site: Site) -> None:
+    site.follow(network((A, FIRST)), network((B, IPv4Address("10.200.0.20")), vlan=200))
+    here, there = site.client(100), site.client(200)
+    answer = here.boot(A)
+    assert answer is not None
+    assert (answer.kind, answer.address) == (ACK, FIRST)
+    assert IPv4Address(answer.options[3]) == IPv4Address("10.100.0.2"), "router"
+    assert int.from_bytes(answer.options[26], "big") == 1400, "mtu"
+    assert here.boot(STRANGER) is None
+    assert here.boot(B) is None, "known on another network only"
+    assert there.boot(A) is None
+    other = there.boot(B)
+    assert other is not None
+    assert other.address == IPv4Address("10.200.0.20")
+
+
+def test_a_removed_mac_is_silent_at_once_even_for_its_lease(site: Site) -> None:
+    site.follow(network((A, FIRST), (B, SECOND)))
+    client = site.client()
+    assert client.boot(A) is not None
+    site.follow(network((B, SECOND)))
+    assert client.boot(A) is None
+    assert client.ask(A, REQUEST, {50: FIRST.packed}) is None, "the old lease is no way in"
+    assert client.boot(B) is not None
+
+
+def test_a_changed_address_is_in_force_when_follow_returns(site: Site) -> None:
+    site.follow(network((A, FIRST)))
+    client = site.client()
+    assert client.boot(A) is not None
+    site.follow(network((A, THIRD)))
+    answer = client.boot(A)
+    assert answer is not None
+    assert answer.address == THIRD
+    again = client.ask(A, REQUEST, {50: FIRST.packed})
+    assert again is None or again.kind == NAK
+
+
+def test_an_address_may_pass_to_another_machine_while_its_lease_lasts(site: Site) -> None:
+    site.follow(network((A, FIRST), (B, SECOND)))
+    client = site.client()
+    assert client.boot(A) is not None
+    assert client.boot(B) is not None
+    site.follow(network((A, SECOND), (B, FIRST)))
+    for mac, address in ((A, SECOND), (B, FIRST)):
+        answer = client.boot(mac)
+        assert answer is not None
+        assert (answer.kind, answer.address) == (ACK, address)
+
+
+def test_each_firmware_gets_what_it_can_start(site: Site) -> None:
+    site.follow(network((A, FIRST)))
+    client = site.client()
+    script = "http://10.255.255.1/boot.ipxe"
+    for firmware, boot_file in (
+        (IPXE, script),
+        ({**IPXE, **UEFI}, script),
+        ({77: b"iPXE", **BIOS}, script),
+        (BIOS, "undionly.kpxe"),
+        (UEFI, "snponly.efi"),
+        ({}, ""),
+    ):
+        answer = client.boot(A, firmware)
+        assert answer is not None
+        assert answer.boot_file == boot_file, firmware
+
+
+def test_a_loader_is_served_by_tftp(site: Site) -> None:
+    site.follow(network((A, FIRST)))
+    namespaces.ip("-n", site._client, "addr", "add", "10.100.0.20/24", "dev", "cl100")
+    with namespaces.inside(site._client):
+        link = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    link.settimeout(2)
+    link.sendto(b"\0\1undionly.kpxe\0octet\0", ("10.100.0.2", 69))
+    assert link.recv(600)[:10] == b"\0\3\0\1loader"
+
+
+def test_a_killed_dnsmasq_comes_back_with_a_named_reason(site: Site) -> None:
+    site.follow(network((A, FIRST)))
+    name = "dnsmasq of network net100 (VLAN 100)"
+    site.supervisor.signal(name, signal.SIGKILL)
+    eventually(lambda: any("ended by signal SIGKILL" in w for w in site.warnings))
+    site.supervisor.wait_ready(name, 5)
+    answer = site.client().boot(A)
+    assert answer is not None
+    assert answer.address == FIRST
+
+
+def test_networks_come_and_go_while_others_stay(site: Site) -> None:
+    site.follow(network((A, FIRST)))
+    client = site.client()
+    site.follow(network((A, FIRST)), network((B, IPv4Address("10.200.0.20")), vlan=200))
+    assert site.client(200).boot(B) is not None
+    site.follow(network((A, FIRST)))
+    assert client.boot(A) is not None
+    assert "svc200" not in namespaces.ip("-br", "link")
+    changed = replace(network((A, FIRST)), mtu=1300)
+    site.follow(changed)
+    answer = client.boot(A)
+    assert answer is not None
+    assert int.from_bytes(answer.options[26], "big") == 1300
