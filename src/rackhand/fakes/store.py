@@ -31,27 +31,28 @@ class _Noun(Protocol):
 
 
 N = TypeVar("N", bound=_Noun)
-Claim = tuple[str, str]
-"""A field and a value that no other object of the kind may have."""
+Claim = tuple[str, str, str]
+"""A field, a value that no other object of the kind may have, and where (or "": anywhere)."""
 
 
 def _named(thing: _Noun) -> list[Claim]:
-    return [("name", thing.name)]
+    return [("name", thing.name, "")]
 
 
 def _network_claims(network: Network) -> list[Claim]:
-    return [("name", network.name), ("vlan", f"{network.vlan} in zone {network.zone}")]
+    return [("name", network.name, ""), ("vlan", str(network.vlan), network.zone)]
 
 
 def _machine_claims(machine: Machine) -> list[Claim]:
-    bmc = ("bmc", f"{machine.bmc.address}:{machine.bmc.port}")
-    return [("name", machine.name), bmc, *(("mac", str(wire.mac)) for wire in machine.wires)]
+    bmc = ("bmc", f"{machine.bmc.address}:{machine.bmc.port}", "")
+    macs = [("mac", str(wire.mac), "") for wire in machine.wires]
+    return [("name", machine.name, ""), bmc, *macs]
 
 
 def _lease_claims(lease: Lease) -> list[Claim]:
     if lease.state is LeaseState.RELEASED:
         return []
-    return [("name", lease.name), ("hostname", lease.spec.hostname)]
+    return [("name", lease.name, ""), ("hostname", lease.spec.hostname, "")]
 
 
 class _Shelf(Generic[N]):
@@ -74,7 +75,7 @@ class _Shelf(Generic[N]):
             if str(thing.id) == name_or_id.lower():
                 return thing
         for thing in self._things.values():
-            if ("name", name_or_id) in self._claims(thing):
+            if ("name", name_or_id, "") in self._claims(thing):
                 return thing
         raise NotFound(self._kind, name_or_id)
 
@@ -116,7 +117,8 @@ class _Shelf(Generic[N]):
         }
         for claim in self._claims(thing):
             if claim in taken:
-                raise AlreadyExists(self._kind, *claim, f"{self._kind} {taken[claim]}")
+                field, value, _ = claim
+                raise AlreadyExists(self._kind, field, value, f"{self._kind} {taken[claim]}")
             taken[claim] = thing.name
 
 
@@ -161,10 +163,7 @@ class _Reservations:
         for held in self._held:
             if (held.network, held.address) == (reservation.network, reservation.address):
                 raise AlreadyExists(
-                    "reservation",
-                    "address",
-                    f"{held.address} of network {held.network}",
-                    self._holder(held),
+                    f"network {held.network}", "address", str(held.address), self._holder(held)
                 )
         self._held.append(reservation)
 

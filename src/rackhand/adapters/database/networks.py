@@ -62,9 +62,5 @@ class NetworkShelf(TableShelf[Network]):
         """Its name, and its VLAN in its zone."""
         return [
             *super().claims(thing),
-            Claim(
-                "vlan",
-                f"{thing.vlan} in zone {thing.zone}",
-                {"zone": thing.zone, "vlan": thing.vlan},
-            ),
+            Claim("vlan", str(thing.vlan), {"zone": thing.zone, "vlan": thing.vlan}),
         ]

@@ -61,8 +61,12 @@ class ReservationTable:
                 f"the database refused address {wanted.address}: {error.orig}",
                 "report this as an error of Rackhand",
             )
-        value = f"{wanted.address} of network {wanted.network}"
-        return AlreadyExists("reservation", "address", value, self._holder(_from_row(row)))
+        return AlreadyExists(
+            f"network {wanted.network}",
+            "address",
+            str(wanted.address),
+            self._holder(_from_row(row)),
+        )
 
     def _holder(self, held: Reservation) -> str:
         if held.lease_id is not None:

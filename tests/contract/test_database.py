@@ -1,0 +1,285 @@
+"""What the database file promises beyond the port: durability, upgrades, honest failures."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import sqlite3
+import stat
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+from uuid import UUID
+
+import pytest
+import sample_nouns as sample
+import sqlalchemy as sa
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy.dialects import mysql, postgresql
+from sqlalchemy.schema import CreateIndex, CreateTable
+
+from rackhand.adapters.database import schema, tables
+from rackhand.adapters.database.sqlite import sqlite_engine
+from rackhand.adapters.database.store import open_store
+from rackhand.model.errors import StoreBroken
+
+WRITER = """
+import sys
+from pathlib import Path
+from uuid import uuid4
+from rackhand.adapters.database.store import open_store
+from rackhand.model.network import Zone
+
+store = open_store(Path(sys.argv[1]))
+while True:
+    zone = Zone(uuid4(), uuid4().hex)
+    with store.transaction() as session:
+        session.zones.add(zone)
+    print(zone.id, flush=True)
+"""
+
+REBUILDS_MACHINES = """
+import sqlalchemy as sa
+from alembic import op
+
+revision, down_revision, branch_labels, depends_on = "9999", "{head}", None, None
+
+
+def upgrade():
+    with op.batch_alter_table("machines", recreate="always") as machines:
+        machines.add_column(sa.Column("rack", sa.String(63), nullable=False, server_default="r1"))
+    {then}
+"""
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "rackhand.db"
+
+
+@pytest.fixture
+def newer(tmp_path: Path) -> Path:
+    """Our migrations, to which a test adds one more."""
+    copy = tmp_path / "migrations"
+    shutil.copytree(schema.MIGRATIONS, copy)
+    return copy
+
+
+def add_migration(migrations: Path, then: str = "") -> None:
+    head = max(path.name for path in (migrations / "versions").glob("v*.py"))[1:5]
+    text = REBUILDS_MACHINES.format(head=head, then=then)
+    (migrations / "versions" / "v9999_next.py").write_text(text)
+
+
+def upgrade(path: Path, migrations: Path) -> None:
+    engine = sqlite_engine(path, foreign_keys=False)
+    try:
+        schema.upgrade(engine, migrations)
+    finally:
+        engine.dispose()
+
+
+class TestDurability:
+    def test_kill_9_loses_no_row_that_was_committed(self, path: Path) -> None:
+        with subprocess.Popen(
+            [sys.executable, "-c", WRITER, str(path)], stdout=subprocess.PIPE, text=True
+        ) as writer:
+            assert writer.stdout is not None
+            printed = [writer.stdout.readline().strip() for _ in range(150)]
+            os.kill(writer.pid, signal.SIGKILL)
+            # The rest of the pipe; the kill may have cut the last line short.
+            printed += [line for line in writer.stdout.read().split("\n") if len(line) == 36]
+        store = open_store(path)
+        with store.transaction() as session:
+            stored = {zone.id for zone in session.zones.all()}
+        store.close()
+        assert len(printed) >= 150
+        assert {UUID(line) for line in printed} <= stored
+
+    def test_each_commit_is_synced_and_waits_its_turn(self, path: Path) -> None:
+        engine = sqlite_engine(path)
+        with engine.connect() as connection:
+            found = {
+                name: connection.exec_driver_sql(f"PRAGMA {name}").scalar_one()
+                for name in ("journal_mode", "synchronous", "foreign_keys", "busy_timeout")
+            }
+        engine.dispose()
+        assert found == {
+            "journal_mode": "wal",
+            "synchronous": 2,
+            "foreign_keys": 1,
+            "busy_timeout": 30_000,
+        }
+
+    def test_two_processes_that_read_and_then_write_lose_no_change(self, path: Path) -> None:
+        stores = [open_store(path), open_store(path)]
+        with stores[0].transaction() as session:
+            session.zones.add(sample.zone())
+
+        def change(number: int) -> None:
+            with stores[number % 2].transaction() as session:
+                read = session.zones.find("zone-1")
+                session.zones.replace(replace(read, description=str(number)))
+
+        with ThreadPoolExecutor(2) as pool:
+            list(pool.map(change, range(60)))
+        with stores[0].transaction() as session:
+            assert session.zones.find("zone-1").generation == 61
+        for store in stores:
+            store.close()
+
+    def test_a_lock_from_outside_is_waited_for(self, path: Path) -> None:
+        store = open_store(path)
+        outside = sqlite3.connect(path, isolation_level=None)
+        outside.execute("BEGIN IMMEDIATE")
+
+        def write() -> None:
+            with store.transaction() as session:
+                session.zones.add(sample.zone())
+
+        with ThreadPoolExecutor(1) as pool:
+            written = pool.submit(write)
+            with pytest.raises(TimeoutError):
+                written.result(timeout=0.3)
+            outside.execute("COMMIT")
+            written.result(timeout=10)
+        outside.close()
+        store.close()
+
+
+def test_only_the_owner_may_read_the_file(path: Path) -> None:
+    before = os.umask(0o022)
+    try:
+        path.touch(mode=0o644)
+        store = open_store(path)
+        with store.transaction() as session:
+            session.zones.add(sample.zone())
+        modes = {file.name: stat.S_IMODE(file.stat().st_mode) for file in path.parent.iterdir()}
+        store.close()
+    finally:
+        os.umask(before)
+    assert modes == dict.fromkeys((path.name, f"{path.name}-wal", f"{path.name}-shm"), 384)
+
+
+class TestMigrations:
+    def test_they_make_the_tables_that_the_code_uses(self, path: Path) -> None:
+        open_store(path).close()
+        engine = sqlite_engine(path)
+        with engine.connect() as connection:
+            context = MigrationContext.configure(connection, opts={"compare_type": True})
+            difference = compare_metadata(context, tables.metadata)
+            made = set(connection.exec_driver_sql("SELECT sql FROM sqlite_master").scalars())
+        engine.dispose()
+        assert difference == []
+        # Alembic does not compare primary keys and autoincrement: two files must be alike.
+        fresh = sa.create_engine("sqlite://")
+        tables.metadata.create_all(fresh)
+        with fresh.connect() as connection:
+            wanted = set(connection.exec_driver_sql("SELECT sql FROM sqlite_master").scalars())
+        assert {_plain(sql) for sql in wanted} == {
+            _plain(sql) for sql in made if not (sql and "alembic_version" in sql)
+        }
+
+    def test_an_older_file_keeps_its_data(self, path: Path, newer: Path) -> None:
+        machine, lease = sample.machine(), sample.lease()
+        store = open_store(path)
+        with store.transaction() as session:
+            session.machines.add(machine)
+            session.leases.add(lease)
+        store.close()
+        add_migration(newer)
+        upgrade(path, newer)
+        with sqlite3.connect(path) as connection:
+            assert connection.execute("SELECT name, rack FROM machines").fetchall() == [
+                ("machine-1", "r1")
+            ]
+            macs = connection.execute("SELECT mac FROM machine_macs ORDER BY mac").fetchall()
+            assert macs == [(wire.mac,) for wire in machine.wires]
+            assert connection.execute("SELECT name FROM leases").fetchall() == [("lease-1",)]
+        connection.close()
+
+    @pytest.mark.parametrize(
+        ("then", "error"),
+        [
+            ("raise KeyError('half way')", KeyError),
+            ("op.execute('DELETE FROM machines')", StoreBroken),
+        ],
+        ids=["raises", "leaves rows that refer to nothing"],
+    )
+    def test_one_that_fails_changes_nothing(
+        self, path: Path, newer: Path, then: str, error: type[Exception]
+    ) -> None:
+        machine = sample.machine()
+        store = open_store(path)
+        with store.transaction() as session:
+            session.machines.add(machine)
+        store.close()
+        add_migration(newer, then)
+        with pytest.raises(error):
+            upgrade(path, newer)
+        store = open_store(path)
+        with store.transaction() as session:
+            assert list(session.machines.all()) == [machine]
+        store.close()
+
+    def test_a_newer_file_is_left_alone(self, path: Path, newer: Path) -> None:
+        add_migration(newer)
+        upgrade(path, newer)
+        with pytest.raises(StoreBroken, match="9999"):
+            open_store(path)
+
+    @pytest.mark.parametrize("dialect", [mysql.dialect(), postgresql.dialect()], ids=str)
+    def test_other_databases_take_the_tables_too(self, dialect: sa.Dialect) -> None:
+        for table in tables.metadata.sorted_tables:
+            assert str(CreateTable(table).compile(dialect=dialect))
+            for index in table.indexes:
+                assert str(CreateIndex(index).compile(dialect=dialect))
+
+
+class TestFailures:
+    def test_a_file_that_is_no_database(self, path: Path) -> None:
+        path.write_bytes(b"no database at all" * 1000)
+        with pytest.raises(StoreBroken, match="not a database"):
+            open_store(path)
+
+    def test_a_directory_that_is_not_there(self, tmp_path: Path) -> None:
+        with pytest.raises(StoreBroken, match="No such file"):
+            open_store(tmp_path / "nowhere" / "rackhand.db")
+
+    def test_a_broken_database_never_looks_like_nothing_found(self, path: Path) -> None:
+        store = open_store(path)
+        with sqlite3.connect(path) as connection:
+            connection.execute("DROP TABLE leases")
+        connection.close()
+        with pytest.raises(StoreBroken, match="no such table"), store.transaction() as session:
+            session.leases.find("web")
+        with pytest.raises(StoreBroken) as caught, store.transaction() as session:
+            session.leases.add(sample.lease())
+        assert "secret-hash" not in f"{caught.value} {caught.value.__cause__}"
+        with store.transaction() as session:
+            session.zones.add(sample.zone())
+        store.close()
+
+    def test_a_row_that_makes_no_sense_is_named(self, path: Path) -> None:
+        store = open_store(path)
+        machine = sample.machine()
+        with store.transaction() as session:
+            session.machines.add(machine)
+        with sqlite3.connect(path) as connection:
+            connection.execute("UPDATE machines SET wires = '[{}]'")
+        connection.close()
+        with (
+            pytest.raises(StoreBroken, match=f"machine {machine.id} cannot be read"),
+            store.transaction() as session,
+        ):
+            session.machines.find("machine-1")
+        store.close()
+
+
+def _plain(sql: str | None) -> str:
+    """One table's SQL with its clauses in no order, as migrations may add them in another."""
+    return " ".join(sorted((sql or "").replace(",", " , ").split()))
