@@ -5,7 +5,8 @@ from __future__ import annotations
 from uuid import UUID
 
 from rackhand.ports.engine import Engine, Verb
-from rackhand.rules.next_action import Undeploy, Verify, retry_action
+from rackhand.rules.actions import Undeploy, Verify
+from rackhand.rules.next_action import retry_action
 
 
 def tell_retry(engine: Engine, machine_id: UUID) -> None:

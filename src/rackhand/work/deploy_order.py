@@ -1,0 +1,51 @@
+"""Puts together what the engine is told to write on a machine."""
+
+from __future__ import annotations
+
+from rackhand.model.flavor import DiskHint
+from rackhand.model.lease import Lease, Placement
+from rackhand.ports.engine import DeployOrder
+from rackhand.ports.store import Session
+from rackhand.ports.surroundings import ImageFiles
+from rackhand.render.network_data import network_data
+from rackhand.render.user_data import meta_data, user_data
+
+
+def deploy_order(
+    session: Session, files: ImageFiles, lease: Lease, placement: Placement
+) -> DeployOrder:
+    """Return the order for a placed lease; NotFound when flavor or image went meanwhile."""
+    image = session.images.find(lease.spec.image)
+    flavor = session.flavors.find(lease.spec.flavor)
+    return DeployOrder(
+        machine_id=placement.machine_id,
+        lease_id=lease.id,
+        image_url=files.url(image.sha256),
+        manifest_url=files.url(image.manifest_sha256),
+        image_sha256=image.sha256,
+        manifest_sha256=image.manifest_sha256,
+        disk=placement.disk,
+        disk_hint=both(flavor.disk, lease.spec.disk),
+        deploy_mac=placement.deploy_nic.mac,
+        meta_data=meta_data(lease),
+        network_data=network_data(placement, session.networks.all()),
+        user_data=user_data(lease.spec),
+    )
+
+
+def both(first: DiskHint, second: DiskHint) -> DiskHint:
+    """Return one hint that narrows as both do.
+
+    Where both name the same fact they agree, or placement would have found no disk.
+    """
+    minima = [h.size_min_bytes for h in (first, second) if h.size_min_bytes is not None]
+    maxima = [h.size_max_bytes for h in (first, second) if h.size_max_bytes is not None]
+    return DiskHint(
+        serial=first.serial or second.serial,
+        wwn=first.wwn or second.wwn,
+        model=first.model or second.model,
+        size_min_bytes=max(minima, default=None),
+        size_max_bytes=min(maxima, default=None),
+        rotational=first.rotational if first.rotational is not None else second.rotational,
+        smallest=first.smallest or second.smallest,
+    )
