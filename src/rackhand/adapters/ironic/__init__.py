@@ -1,0 +1,1 @@
+"""Ironic: its REST API on a unix socket, its words, and our engine over both."""
