@@ -71,7 +71,8 @@ def _prepare(machine: Machine, place: MachinePlace) -> None:
         boot: qemu.command_line(machine, place, boot, kvm)
         for boot in (qemu.BOOT_DISK, qemu.BOOT_NETWORK)
     }
-    start = {"post_s": machine.post_s, "commands": commands}
+    uncabled = [f"nic{i}" for i, nic in enumerate(machine.nics) if nic.port is None]
+    start = {"post_s": machine.post_s, "uncabled": uncabled, "commands": commands}
     (place.run / "start.json").write_text(json.dumps(start, indent=1) + "\n")
 
 

@@ -81,8 +81,9 @@ class Runner:
                     raise
                 await asyncio.sleep(0.02)
         self._command("qmp_capabilities")
-        for pulled in self.folder.glob("nic*.pulled"):
-            self._command("set_link", name=pulled.stem, up=False)
+        pulled = [file.stem for file in self.folder.glob("nic*.pulled")]
+        for nic in {*pulled, *self.start["uncabled"]}:
+            self._command("set_link", name=nic, up=False)
         self._command("cont")
         return reader
 
