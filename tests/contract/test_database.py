@@ -75,14 +75,6 @@ def add_migration(migrations: Path, then: str = "") -> None:
     (migrations / "versions" / "v9999_next.py").write_text(text)
 
 
-def upgrade(path: Path, migrations: Path) -> None:
-    engine = sqlite_engine(path, foreign_keys=False)
-    try:
-        schema.upgrade(engine, migrations)
-    finally:
-        engine.dispose()
-
-
 class TestDurability:
     def test_kill_9_loses_no_row_that_was_committed(self, path: Path) -> None:
         with subprocess.Popen(
@@ -192,7 +184,7 @@ class TestMigrations:
             session.leases.add(lease)
         store.close()
         add_migration(newer)
-        upgrade(path, newer)
+        schema.upgrade(path, newer)
         with sqlite3.connect(path) as connection:
             assert connection.execute("SELECT name, rack FROM machines").fetchall() == [
                 ("machine-1", "r1")
@@ -220,7 +212,7 @@ class TestMigrations:
         store.close()
         add_migration(newer, then)
         with pytest.raises(error):
-            upgrade(path, newer)
+            schema.upgrade(path, newer)
         store = open_store(path)
         with store.transaction() as session:
             assert list(session.machines.all()) == [machine]
@@ -228,7 +220,7 @@ class TestMigrations:
 
     def test_a_newer_file_is_left_alone(self, path: Path, newer: Path) -> None:
         add_migration(newer)
-        upgrade(path, newer)
+        schema.upgrade(path, newer)
         with pytest.raises(StoreBroken, match="9999"):
             open_store(path)
 

@@ -10,36 +10,48 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
+from rackhand.adapters.database.sqlite import sqlite_engine
 from rackhand.model.errors import StoreBroken
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 
 
-def upgrade(engine: sa.Engine, migrations: Path = MIGRATIONS) -> None:
-    """Run the migrations that the database lacks, in one transaction.
+def upgrade(path: Path, migrations: Path = MIGRATIONS) -> None:
+    """Run the migrations that the file lacks, in one transaction; makes the file if need be.
 
-    ``engine`` must not enforce foreign keys; they are checked before the commit.
-    StoreBroken when the database was made by a newer version, or would be inconsistent.
+    StoreBroken when the file was made by a newer version, or would be inconsistent.
+    SQLAlchemyError, sqlite3.Error and OSError are the caller's to translate.
     """
     config = Config()
     config.set_main_option("script_location", str(migrations).replace("%", "%%"))
     scripts = ScriptDirectory.from_config(config)
-    with engine.begin() as connection:
-        present = MigrationContext.configure(connection).get_current_revision()
-        known = {script.revision for script in scripts.walk_revisions()}
-        if present is not None and present not in known:
-            raise StoreBroken(
-                f"the database {engine.url} is of version {present}, unknown to this Rackhand",
-                "start the Rackhand that wrote it, or a newer one",
-            )
-        if present == scripts.get_current_head():
-            return
-        config.attributes["connection"] = connection
-        command.upgrade(config, "head")
-        if engine.dialect.name == "sqlite":
-            dangling = connection.exec_driver_sql("PRAGMA foreign_key_check").all()
-            if dangling:
-                raise StoreBroken(
-                    f"migrating {engine.url} would leave {len(dangling)} rows referring to nothing",
-                    "the file is as it was: start the Rackhand that wrote it, and report this",
-                )
+    # Rebuilding a table drops the old one, which would delete what refers to it
+    # (SQLite, "ALTER TABLE", section 7); so references are checked afterwards instead.
+    engine = sqlite_engine(path, foreign_keys=False)
+    try:
+        with engine.begin() as connection:
+            present = MigrationContext.configure(connection).get_current_revision()
+            _refuse_unknown(path, present, scripts)
+            if present != scripts.get_current_head():
+                config.attributes["connection"] = connection
+                command.upgrade(config, "head")
+                _refuse_dangling(path, connection)
+    finally:
+        engine.dispose()
+
+
+def _refuse_unknown(path: Path, present: str | None, scripts: ScriptDirectory) -> None:
+    if present is not None and present not in {s.revision for s in scripts.walk_revisions()}:
+        raise StoreBroken(
+            f"the database {path} is of version {present}, unknown to this Rackhand",
+            "start the Rackhand that wrote it, or a newer one",
+        )
+
+
+def _refuse_dangling(path: Path, connection: sa.Connection) -> None:
+    dangling = connection.exec_driver_sql("PRAGMA foreign_key_check").all()
+    if dangling:
+        raise StoreBroken(
+            f"migrating {path} would leave {len(dangling)} rows that refer to nothing",
+            "the file is as it was: start the Rackhand that wrote it, and report this",
+        )

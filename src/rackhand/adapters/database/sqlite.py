@@ -16,8 +16,7 @@ BUSY_TIMEOUT_MS = 30_000
 def sqlite_engine(path: Path, foreign_keys: bool = True) -> sa.Engine:
     """Return an engine on the file, which is made if need be, readable by its owner only.
 
-    Foreign keys are off only for migrations that rebuild a table: dropping the old
-    one would delete what refers to it (SQLite, "ALTER TABLE", section 7).
+    ``foreign_keys`` False is for migrations only.
     """
     handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:

@@ -85,15 +85,9 @@ def open_store(path: Path) -> DatabaseStore:
 
     StoreBroken when it cannot be opened, is no database, or is a newer version's.
     """
-    upgrading = None
-    try:
-        with _in_our_words(path, OSError):
-            upgrading = sqlite_engine(path, foreign_keys=False)
-            upgrade(upgrading)
-    finally:
-        if upgrading is not None:
-            upgrading.dispose()
-    return DatabaseStore(sqlite_engine(path))
+    with _in_our_words(path, OSError):
+        upgrade(path)
+        return DatabaseStore(sqlite_engine(path))
 
 
 @contextmanager
