@@ -59,7 +59,7 @@ class Attempts:
 
     def make(self, subject: Subject, act: Callable[[], Outcome]) -> None:
         """Act, and take what comes of it: the one place where foreign calls may fail."""
-        kind, key, name = subject
+        kind, _, name = subject
         try:
             outcome = act()
         except AskedWrongly as error:
