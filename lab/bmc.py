@@ -123,7 +123,10 @@ def start(places: Places, machine: Machine) -> bool:
 def _listens(pid: int, machine: Machine) -> bool:
     """Whether UDP port 623 of the BMC's address is bound in the namespace of ``pid``."""
     octets = bytes(reversed([int(o) for o in machine.bmc.address.split(".")]))
-    return f"{octets.hex().upper()}:026F" in Path(f"/proc/{pid}/net/udp").read_text()
+    try:
+        return f"{octets.hex().upper()}:026F" in Path(f"/proc/{pid}/net/udp").read_text()
+    except OSError:
+        return False  # the process has just ended
 
 
 def hang(place: MachinePlace) -> None:

@@ -1,10 +1,11 @@
 """What the lab hands to ipmi_sim, QEMU and Open vSwitch."""
 
 import struct
+from pathlib import Path
 
 import pytest
 
-from lab import bmc, bmc_records, qemu, rack_file
+from lab import bmc, bmc_records, preconditions, qemu, rack_file
 from lab.errors import LabError
 from lab.places import Places
 from lab.rack import SwitchPort
@@ -120,3 +121,21 @@ def test_every_event_is_thirteen_bytes_with_its_time() -> None:
 def test_lab_names_that_would_not_work_are_refused(name: str) -> None:
     with pytest.raises(LabError, match="lab name"):
         Places(name)
+
+
+def test_missing_programs_are_named_with_their_packages(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr("os.geteuid", lambda: 0)
+    with pytest.raises(LabError, match="ipmi_sim") as refused:
+        preconditions.require(rack_file.parse(GOOD, "rack.yaml"))
+    assert "apt-get install ipmitool iproute2 openipmi" in refused.value.hint
+    monkeypatch.setattr("os.geteuid", lambda: 1000)
+    with pytest.raises(LabError, match="needs root"):
+        preconditions.require(rack_file.parse(GOOD, "rack.yaml"))
+
+
+def test_too_little_memory_is_a_warning() -> None:
+    rack = rack_file.parse(GOOD.replace("memory_mib: 3072", "memory_mib: 1048576", 1), "r.yaml")
+    assert any("1051648 MiB" in w for w in preconditions.warnings(rack))

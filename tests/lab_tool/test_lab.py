@@ -1,0 +1,250 @@
+"""A real lab: network namespace, Open vSwitch, ipmi_sim, QEMU; spoken to with ipmitool."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from lab.places import Places
+
+ROOT = Path(__file__).resolve().parents[2]
+A, B = Places("test-a"), Places("test-b")
+RACK = """\
+machines:
+  - name: m1
+    model: {vendor: LabCo, product: LS-100, serial: T0001}
+    cpus: 1
+    memory_mib: 256
+    post_s: 1
+    disks: [{controller: ahci, size_gib: 1, serial: T-D1}]
+    nics:
+      - {model: e1000, mac: "52:54:00:30:01:01", port: {access: 100}}
+      - {model: e1000, mac: "52:54:00:30:01:02", port: {native: 100, tagged: [200]}}
+    bmc: {index: 31, user: admin, password: right}
+    sensors:
+      - {name: CPU Temp, kind: temperature, value: 38, upper: {critical: 85}}
+      - {name: PSU1, kind: power_supply, value: 1}
+  - name: m2
+    model: {vendor: Acme, product: AX-2, serial: T0002}
+    cpus: 1
+    memory_mib: 256
+    disks: [{controller: virtio-blk, size_gib: 1, serial: T-D2}]
+    nics: []
+    bmc: {index: 32, user: root, password: other}
+"""
+# Prints DISK-BOOT on COM1, then halts (or resets through port 0xcf9 after a short count).
+_PRINT = bytes.fromhex("31c08ed8be007cfcac84c07406baf803eeebf5")
+_HALT = bytes.fromhex("f4ebfd")
+_RESET = bytes.fromhex("bbff00b9ffffe2fe4b75f8baf90cb006ee") + _HALT
+
+
+def boot_sector(ending: bytes) -> bytes:
+    code = bytearray(_PRINT + ending)
+    code[5] = len(code)
+    return (bytes(code) + b"DISK-BOOT\r\n\0").ljust(510, b"\0") + b"\x55\xaa"
+
+
+def lab(*words: str, expect: int = 0, **environment: str) -> str:
+    done = subprocess.run(
+        [str(ROOT / "script/lab"), *words],
+        capture_output=True, text=True, check=False, timeout=60, env={**os.environ, **environment},
+    )  # fmt: skip
+    assert done.returncode == expect, done.stdout + done.stderr
+    return done.stdout + done.stderr
+
+
+def ipmi(places: Places, *words: str, password: str = "right", expect: int = 0) -> str:  # noqa: S107
+    command = ["ipmitool", "-I", "lanplus", "-C", "3", "-N", "1", "-R", "1"]
+    command += ["-H", "127.0.1.31", "-U", "admin"]
+    done = subprocess.run(
+        ["ip", "netns", "exec", places.namespace, *command, "-P", password, *words],
+        capture_output=True, text=True, check=False, timeout=30,
+    )  # fmt: skip
+    assert (done.returncode != 0) == (expect != 0), done.stdout + done.stderr
+    return done.stdout + done.stderr
+
+
+def wait(what: Callable[[], bool], deadline_s: float = 20) -> None:
+    end = time.monotonic() + deadline_s
+    while not what():
+        assert time.monotonic() < end, "waited too long"
+        time.sleep(0.05)
+
+
+def console(places: Places, machine: str = "m1") -> str:
+    log = places.run / "machines" / machine / "console.log"
+    return log.read_text(errors="replace") if log.exists() else ""
+
+
+def runner_log(places: Places, machine: str = "m1") -> str:
+    return (places.run / f"machines/{machine}/runner.log").read_text()
+
+
+def processes_of(places: Places) -> list[str]:
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            words = (process / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+        except OSError:
+            continue
+        if f"{places.run}/" in words or f"netns exec {places.namespace} " in words:
+            found.append(words)
+    return found
+
+
+@pytest.fixture(scope="module")
+def labs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    rack = tmp_path_factory.mktemp("rack") / "rack.yaml"
+    rack.write_text(RACK)
+    try:
+        for places in (A, B):
+            lab("up", "--name", places.name, "--rack", str(rack))
+        yield rack
+    finally:
+        for places in (A, B):
+            lab("down", "--name", places.name)
+            assert not processes_of(places)
+            left = [places.run, places.disks, Path("/run/netns") / places.namespace]
+            assert not [p for p in left if p.exists()]
+
+
+@pytest.fixture(autouse=True)
+def _power_off(request: pytest.FixtureRequest) -> Iterator[None]:
+    yield
+    if "labs" in request.fixturenames:
+        ipmi(A, "chassis", "power", "off")
+
+
+pytestmark = [pytest.mark.lab, pytest.mark.timeout(180)]
+
+
+def test_two_labs_with_the_same_rack_do_not_see_each_other(labs: Path) -> None:
+    ipmi(A, "chassis", "power", "on")
+    assert "is on" in ipmi(A, "chassis", "power", "status")
+    assert "is off" in ipmi(B, "chassis", "power", "status")
+    for places in (A, B):
+        text = lab("status", "--name", places.name)
+        assert "br-mgmt" in text
+        assert f"unix:{places.run}/ovs/db.sock" in text
+        names = lab("exec", "--name", places.name, "--", "ip", "-br", "link")
+        assert all(name in names for name in ("m1-0", "m1-1", "br-mgmt"))
+
+
+def test_power_is_on_during_post_and_reset_runs_post_again(labs: Path) -> None:
+    ipmi(A, "chassis", "power", "on")
+    assert "is on" in ipmi(A, "chassis", "power", "status")
+    assert "post" in lab("machine", "power", "--name", A.name, "m1")
+    wait(lambda: "running" in lab("machine", "power", "--name", A.name, "m1"))
+    ipmi(A, "chassis", "power", "reset")
+    wait(lambda: runner_log(A).split()[-1] == "post")
+    ipmi(A, "chassis", "power", "off")
+    assert "is off" in ipmi(A, "chassis", "power", "status")
+    assert "off" in lab("machine", "power", "--name", A.name, "m1")
+
+
+def test_boot_device_is_one_shot_then_the_disk(labs: Path) -> None:
+    before = lab("disk", "hash", "--name", A.name, "m1", "0")
+    assert before == lab("disk", "hash", "--name", B.name, "m1", "0")
+    with (A.disks / "m1/disk0.raw").open("r+b") as disk:
+        disk.write(boot_sector(_HALT))
+    assert lab("disk", "hash", "--name", A.name, "m1", "0") != before
+    seen = len(console(A))
+    ipmi(A, "chassis", "bootdev", "pxe")
+    ipmi(A, "chassis", "power", "on")
+    wait(lambda: "net0: 52:54:00:30:01:01" in console(A)[seen:])
+    assert "DISK-BOOT" not in console(A)[seen:]
+    ipmi(A, "chassis", "power", "cycle")
+    wait(lambda: "DISK-BOOT" in console(A)[seen:])
+
+
+def test_guest_reset_goes_through_post(labs: Path) -> None:
+    with (A.disks / "m1/disk0.raw").open("r+b") as disk:
+        disk.write(boot_sector(_RESET))
+    log, seen = len(runner_log(A)), len(console(A))
+    ipmi(A, "chassis", "power", "on")
+    wait(lambda: console(A)[seen:].count("DISK-BOOT") >= 2)
+    assert "guest-reset" in runner_log(A)[log:]
+    assert runner_log(A)[log:].count("post") >= 2
+    assert "is on" in ipmi(A, "chassis", "power", "status")
+
+
+def test_pulled_cable_stays_pulled_across_power_cycles(labs: Path) -> None:
+    with (A.disks / "m1/disk0.raw").open("r+b") as disk:
+        disk.write(bytes(512))
+    lab("cable", "pull", "--name", A.name, "m1", "0")
+    assert "0: pulled" in lab("status", "--name", A.name)
+    seen = len(console(A))
+    ipmi(A, "chassis", "bootdev", "pxe")
+    ipmi(A, "chassis", "power", "on")
+    wait(lambda: "[Link:down" in console(A)[seen:])
+    lab("cable", "plug", "--name", A.name, "m1", "0")
+    # iPXE gives up on a link after a while; the plugged cable must not need a power cycle.
+    wait(lambda: "Configuring (net0" in console(A)[seen:])
+    assert "no cabled NIC 7" in lab("cable", "pull", "--name", A.name, "m1", "7", expect=1)
+
+
+def test_wrong_password_is_refused_by_a_bmc_that_answers(labs: Path) -> None:
+    said = ipmi(A, "chassis", "power", "status", password="wrong", expect=1)
+    assert "Unable to establish" in said
+    assert "is off" in ipmi(A, "chassis", "power", "status")
+
+
+def test_sensor_and_event_show_in_ipmi(labs: Path) -> None:
+    assert "38.000" in ipmi(A, "sensor")
+    lab("sensor", "set", "--name", A.name, "m1", "CPU Temp", "91")
+    reading = next(line for line in ipmi(A, "sensor").splitlines() if line.startswith("CPU Temp"))
+    assert "91.000" in reading
+    assert "cr" in reading
+    lab("sensor", "set", "--name", A.name, "m1", "PSU1", "0")
+    lab("sel", "add", "--name", A.name, "m1", "memory-uncorrectable-ecc")
+    events = ipmi(A, "sel", "list")
+    assert "Upper Critical going high" in events
+    assert "Failure detected" in events
+    assert "Uncorrectable ECC" in events
+    assert "38.000" in ipmi(B, "sensor")
+    assert "one of CPU Temp" in lab("sensor", "set", "--name", A.name, "m1", "Fan", "1", expect=1)
+
+
+def test_hung_bmc_answers_nothing_until_resumed(labs: Path) -> None:
+    lab("bmc", "hang", "--name", A.name, "m1")
+    assert "hung" in lab("status", "--name", A.name)
+    ipmi(A, "chassis", "power", "status", expect=1)
+    lab("bmc", "resume", "--name", A.name, "m1")
+    assert "is off" in ipmi(A, "chassis", "power", "status")
+
+
+def test_up_again_starts_only_what_is_missing(labs: Path) -> None:
+    ipmi(A, "chassis", "power", "on")
+    os.kill(int((A.run / "machines/m1/ipmi_sim.pid").read_text()), signal.SIGKILL)
+    said = lab("up", "--name", A.name, "--rack", str(labs))
+    assert "machine m1" in said
+    assert "machine m2: BMC" not in said
+    assert "switch" not in said
+    assert "is on" in ipmi(A, "chassis", "power", "status")
+    other = labs.with_name("other.yaml")
+    other.write_text(RACK.replace("cpus: 1", "cpus: 2"))
+    said = lab("up", "--name", A.name, "--rack", str(other), expect=1)
+    assert "another rack file" in said
+
+
+def test_failed_up_leaves_nothing(tmp_path: Path) -> None:
+    (tmp_path / "ipmi_sim").write_text("#!/bin/sh\nexit 1\n")
+    (tmp_path / "ipmi_sim").chmod(0o755)
+    (tmp_path / "rack.yaml").write_text(RACK)
+    places = Places("test-c")
+    done = subprocess.run(
+        [sys.executable, "-m", "lab", "up", "--name", "test-c", "--rack", tmp_path / "rack.yaml"],
+        capture_output=True, text=True, check=False, cwd=ROOT,
+        env={**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}:/usr/sbin:/sbin"},
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert "BMC of m1 does not come up" in done.stderr
+    assert not places.run.exists()
+    assert not places.disks.exists()
+    assert not processes_of(places)
+    assert "not up" in lab("status", "--name", "test-c", expect=1)
