@@ -39,7 +39,7 @@ T = TypeVar("T")
 
 DEFAULT_STATE_DIR = Path("/var/lib/rackhand")
 DEFAULT_MANAGEMENT_ADDRESS = IPv4Address("10.255.255.1")
-DEPLOYS_IN_FLIGHT_MAX = 500
+AT_ONCE_MAX = 200
 _INTERFACE = re.compile(r"^[a-zA-Z0-9_.-]{1,15}$")
 _USER = re.compile(r"^[a-z_][a-z0-9_-]{0,31}$")
 
@@ -102,7 +102,8 @@ class Settings:
     user: str = "rackhand"
     api_listen: Listen | None = None
     ipmi_cipher_suite: int | None = None
-    deploys_in_flight: int = 50
+    deploys_at_once: int = 8
+    ramdisks_at_once: int = 8
     fake_hardware: bool = False
 
     @property
@@ -177,7 +178,8 @@ def read_settings(
         user=_matching(top, "user", _USER, "rackhand", "is no user name"),
         api_listen=_listen(top),
         ipmi_cipher_suite=_cipher_suite(top.table("ipmi")),
-        **_engine(top.table("engine")),
+        **_limits(top.table("limits")),
+        fake_hardware=_fake_hardware(top.table("engine")),
     )
     top.done()
     return settings
@@ -296,15 +298,19 @@ def _cipher_suite(table: _Table) -> int | None:
     return suite
 
 
-def _engine(table: _Table) -> dict[str, Any]:
-    in_flight = table.read("deploys_in_flight", int, 50, "50")
-    if not 1 <= in_flight <= DEPLOYS_IN_FLIGHT_MAX:
-        raise table.refuse(
-            "deploys_in_flight",
-            in_flight,
-            f"is not between 1 and {DEPLOYS_IN_FLIGHT_MAX}",
-            "write 50",
-        )
+def _limits(table: _Table) -> dict[str, int]:
+    limits = {}
+    for key in ("deploys_at_once", "ramdisks_at_once"):
+        limits[key] = table.read(key, int, 8, "8")
+        if not 1 <= limits[key] <= AT_ONCE_MAX:
+            raise table.refuse(
+                key, limits[key], f"is not between 1 and {AT_ONCE_MAX}", f"write {key} = 8"
+            )
+    table.done()
+    return limits
+
+
+def _fake_hardware(table: _Table) -> bool:
     fake = table.read("fake_hardware", bool, False, "true")
     table.done()
-    return {"deploys_in_flight": in_flight, "fake_hardware": fake}
+    return fake

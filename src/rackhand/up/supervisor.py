@@ -57,6 +57,7 @@ class Supervisor:
         self._all: dict[str, Running] = {}
         self._changed = threading.Condition()
         self._wake_read, self._wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        self._watches: list[Callable[[], None]] = []
         self._raising = False
         """While ``start_all`` runs: it raises what ``run`` would warn of."""
         self.stopping = False
@@ -136,6 +137,10 @@ class Supervisor:
 
     # ---- the main thread ----
 
+    def watch(self, look: Callable[[], None]) -> None:
+        """Have ``look`` called with every turn of the loop, at least every few seconds."""
+        self._watches.append(look)
+
     def start_all(self) -> None:
         """Run until every kept program is ready.
 
@@ -181,6 +186,8 @@ class Supervisor:
             for running in list(self._all.values()):
                 self._step(running)
             self._changed.notify_all()
+        for look in self._watches:
+            look()
 
     def _step(self, running: Running) -> None:
         now = time.monotonic()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from time import monotonic, sleep
 from typing import Any
 from uuid import UUID
@@ -40,10 +40,12 @@ class IronicEngine:
 
     A machine's id is its node's UUID, a lease's id its allocation's. ``driver`` is
     ``rackhand-ipmi``, or ``rackhand-fake`` for rehearsals without hardware.
+    ``driver_options`` hold for every enrolment that does not say otherwise.
     """
 
     client: IronicClient
     driver: str = "rackhand-ipmi"
+    driver_options: Mapping[str, str] = field(default_factory=dict)
 
     def observe_all(self) -> Sequence[Observed]:
         """Return every machine the engine knows."""
@@ -59,6 +61,8 @@ class IronicEngine:
 
     def enrol(self, enrolment: Enrolment) -> None:
         """Make the machine known, or its name, BMC and NICs as told; all or nothing when new."""
+        options = {**self.driver_options, **enrolment.driver_options}
+        enrolment = replace(enrolment, driver_options=options)
         secrets = (enrolment.credentials.password,)
         node = self.client.find(_node(enrolment.machine_id))
         if node is not None:
