@@ -14,7 +14,7 @@ from rackhand.doors.api.flavors import flavor_routes
 from rackhand.doors.api.gateway import gateway_routes
 from rackhand.doors.api.images import image_routes
 from rackhand.doors.api.leases import lease_routes
-from rackhand.doors.api.machines import machine_routes
+from rackhand.doors.api.machines import entry_schemas, machine_routes
 from rackhand.doors.api.networks import network_routes
 from rackhand.doors.api.use_cases import UseCases
 from rackhand.doors.api.zones import zone_routes
@@ -36,6 +36,8 @@ def create_api(work: UseCases, token: str) -> FastAPI:
 
     ValueError for an empty token.
     """
+    if not token:
+        raise ValueError("an empty token would let everybody in")
     app = FastAPI(
         title="Rackhand",
         version="1",
@@ -75,6 +77,7 @@ def _describe_token(app: FastAPI) -> None:
         schemes = document.setdefault("components", {}).setdefault("securitySchemes", {})
         schemes["token"] = {"type": "http", "scheme": "bearer"}
         document["security"] = [{"token": []}]
+        document["components"]["schemas"] |= entry_schemas()
         # Malformed bodies are answered with 400 like every other unusable value.
         for operations in document["paths"].values():
             for operation in operations.values():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -51,5 +52,6 @@ def dotted(path: Sequence[str | int]) -> str:
 def _sentence(error: Any) -> str:
     message = str(error["msg"])
     if error["type"] == "rackhand":
-        return message
+        # The model's sentence begins with its field, which the path says already.
+        return re.sub(r"^\w+: ", "", message)
     return _WORDS.get(error["type"], message[:1].lower() + message[1:])

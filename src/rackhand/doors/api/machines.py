@@ -92,6 +92,12 @@ def machine_routes(machines: Machines) -> APIRouter:
 def _import_schema() -> dict[str, Any]:
     """Describe the entries, which the body's type leaves open to read them one by one."""
     schema = ImportBody.model_json_schema()
-    entry = MachineBody.model_json_schema(ref_template="#/components/schemas/{model}")
-    schema["properties"]["machines"]["items"] = {k: v for k, v in entry.items() if k != "$defs"}
+    schema["properties"]["machines"]["items"] = {"$ref": "#/components/schemas/MachineBody"}
     return {"requestBody": {"content": {"application/json": {"schema": schema}}}}
+
+
+def entry_schemas() -> dict[str, Any]:
+    """Return the schemas that the import's description refers to, by name."""
+    entry = MachineBody.model_json_schema(ref_template="#/components/schemas/{model}")
+    parts: dict[str, Any] = entry.pop("$defs")
+    return {"MachineBody": entry, **parts}
