@@ -97,8 +97,9 @@ def machine_in_use(name: str, observed: Observed, at: datetime) -> Fault:
 
 
 def _too_late_placed(lease: Lease, observed: Observed | None) -> tuple[str, str, str]:
-    ready = observed is not None and not observed.busy and not observed.maintenance
-    if ready and observed is not None and observed.state is MachineState.AVAILABLE:
+    kept = observed is not None and (observed.busy or observed.maintenance)
+    allocated = observed is not None and observed.lease_id == lease.id
+    if observed and observed.state is MachineState.AVAILABLE and allocated and not kept:
         return (
             "gateway-not-ready",
             f"the gateway has not put the address of {machine_of(lease)} in force",
@@ -106,7 +107,8 @@ def _too_late_placed(lease: Lease, observed: Observed | None) -> tuple[str, str,
         )
     return (
         "machine-not-ready",
-        f"{machine_of(lease)} could not be deployed: {said_of(observed)}",
+        f"{machine_of(lease)} could not be deployed: {said_of(observed)}"
+        + ("" if allocated or observed is None else " and not allocated to this lease"),
         "look at the machine (`rackhand machine show`), then retry or release",
     )
 

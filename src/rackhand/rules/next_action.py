@@ -76,7 +76,7 @@ def next_machine_action(
     """
     if held or machine.fault is not None or not machine.pooled:
         return Rest()
-    if observed is None or observed.maintenance:
+    if observed is None or (observed.maintenance and observed.state is not _M.FAILED):
         return Watch(LATER_S)
     if observed.busy or observed.state in _UNDERWAY:
         return Watch(SOON_S)
@@ -142,7 +142,8 @@ def _watch_deployment(lease: Lease, observed: Observed | None, now: datetime) ->
         return broken
     if observed is not None and observed.state in _RUNS:
         return Advance(_S.PROBING)
-    if observed is not None and _allocated(lease, observed) and not observed.busy:
+    kept = observed is not None and (observed.busy or observed.maintenance)
+    if observed is not None and _allocated(lease, observed) and not kept:
         # We stored DEPLOYING and stopped before the engine was told.
         return Deploy(_if_late(lease, observed, now))
     return _wait(lease, observed, now)
@@ -193,7 +194,13 @@ def _release(lease: Lease, observed: Observed | None, now: datetime) -> LeaseAct
 def _take_off(lease: Lease, observed: Observed | None, now: datetime) -> LeaseAction:
     if observed is not None and _given_back(lease, observed):
         return FinishRelease()
-    if observed is None or observed.busy or observed.maintenance:
+    if observed is None or observed.busy:
+        return _wait(lease, observed, now)
+    if observed.state is _M.FAILED and not _failed_deploying(observed):
+        # Ironic puts a machine whose cleaning failed into maintenance: that is the
+        # failure itself, not somebody at work on it.
+        return _broken(lease, observed, now) or _wait(lease, observed, now)
+    if observed.maintenance:
         return _wait(lease, observed, now)
     if observed.state is _M.AVAILABLE:
         return Free()

@@ -1,8 +1,10 @@
 """Which physical NIC carries which network.
 
 Only declared cables count: a VLAN that no cable carries is refused, never guessed.
-Two networks share a NIC only as its native VLAN and one tagged VLAN. All networks are
-decided together, so that one does not take the only NIC that another could use.
+Two networks share a NIC only as its native VLAN and one tagged VLAN, and only if the
+native one's MTU is not the smaller: a VLAN's frames must fit the interface below it,
+which has the native network's MTU. All networks are decided together, so that one does
+not take the only NIC that another could use.
 """
 
 from __future__ import annotations
@@ -50,13 +52,9 @@ def choose_nics(asks: Sequence[Network], machine: Machine) -> NicChoice:
     options = [_options(asks, index, machine) for index in range(len(asks))]
     if not all(options):
         return NicChoice(None, _table(asks, machine, options))
-    slots = _match(options)
+    slots = _match(asks, options, [])
     if slots is None:
-        shared = "their cables cannot carry all of these networks at once: " + "; ".join(
-            f"{ask.name} only on {_words(choice)}"
-            for ask, choice in zip(asks, options, strict=True)
-        )
-        return NicChoice(None, (f"{machine.name}: {shared}",))
+        return NicChoice(None, (_no_match(asks, machine, options),))
     return NicChoice(
         tuple(
             NicPick(ask, mac, None if untagged else ask.vlan)
@@ -109,26 +107,34 @@ def _against(ask: Network, is_deploy: bool, wire: Wire, machine: Machine) -> str
     return ""
 
 
-def _match(options: Sequence[Sequence[_Slot]]) -> list[_Slot] | None:
+def _match(
+    asks: Sequence[Network], options: Sequence[Sequence[_Slot]], chosen: list[_Slot]
+) -> list[_Slot] | None:
     """Give each network its own slot: the best for the first, then the second, and so on.
 
-    Each network in turn keeps the best slot that leaves the later ones possible.
+    Goes back where a choice leaves a later network without a slot; ``_possible`` finds
+    that out early, so only networks whose MTUs clash are ever tried in vain.
     """
-    chosen: list[_Slot] = []
-    for index, choice in enumerate(options):
-        slot = next(
-            (
-                slot
-                for slot in choice
-                if slot not in chosen
-                and _possible([*([s] for s in chosen), [slot], *options[index + 1 :]])
-            ),
-            None,
-        )
-        if slot is None:
-            return None
-        chosen.append(slot)
-    return chosen
+    index = len(chosen)
+    if index == len(asks):
+        return chosen
+    for slot in options[index]:
+        taken = [*([s] for s in chosen), [slot], *options[index + 1 :]]
+        if slot in chosen or _mtu_clash(asks, chosen, slot) or not _possible(taken):
+            continue
+        found = _match(asks, options, [*chosen, slot])
+        if found is not None:
+            return found
+    return None
+
+
+def _mtu_clash(asks: Sequence[Network], chosen: Sequence[_Slot], slot: _Slot) -> bool:
+    mac, untagged = slot
+    if (mac, not untagged) not in chosen:
+        return False
+    here, beside = asks[len(chosen)], asks[chosen.index((mac, not untagged))]
+    native, tagged = (here, beside) if untagged else (beside, here)
+    return native.mtu < tagged.mtu
 
 
 def _possible(options: Sequence[Sequence[_Slot]]) -> bool:
@@ -166,6 +172,17 @@ def _table(
             for wire in machine.wires
         )
     return tuple(lines)
+
+
+def _no_match(asks: Sequence[Network], machine: Machine, options: Sequence[Sequence[_Slot]]) -> str:
+    lists = "; ".join(
+        f"{ask.name} (MTU {ask.mtu}) only on {_words(choice)}"
+        for ask, choice in zip(asks, options, strict=True)
+    )
+    return (
+        f"the cables of {machine.name} cannot carry all of these networks at once: {lists} "
+        "(a NIC carries one untagged and one tagged network, whose MTU is not larger)"
+    )
 
 
 def _words(choice: Sequence[_Slot]) -> str:
