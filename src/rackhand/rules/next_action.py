@@ -76,7 +76,7 @@ def next_machine_action(
     """
     if held or machine.fault is not None or not machine.pooled:
         return Rest()
-    if observed is None or (observed.maintenance and observed.state is not _M.FAILED):
+    if observed is None or _kept_for_people(observed):
         return Watch(LATER_S)
     if observed.busy or observed.state in _UNDERWAY:
         return Watch(SOON_S)
@@ -194,23 +194,14 @@ def _release(lease: Lease, observed: Observed | None, now: datetime) -> LeaseAct
 def _take_off(lease: Lease, observed: Observed | None, now: datetime) -> LeaseAction:
     if observed is not None and _given_back(lease, observed):
         return FinishRelease()
-    if observed is None or observed.busy:
+    if observed is None or observed.busy or _kept_for_people(observed):
         return _wait(lease, observed, now)
-    if observed.state is _M.FAILED and not _failed_deploying(observed):
-        # Ironic puts a machine whose cleaning failed into maintenance: that is the
-        # failure itself, not somebody at work on it.
-        return _broken(lease, observed, now) or _wait(lease, observed, now)
-    if observed.maintenance:
-        return _wait(lease, observed, now)
-    if observed.state is _M.AVAILABLE:
-        return Free()
     late = _if_late(lease, observed, now)
     if observed.state in _RUNS or observed.state is _M.DEPLOYING or _failed_deploying(observed):
         return Undeploy(late)
-    if observed.state is _M.MANAGEABLE:
-        # Where a retry after failed cleaning leads: clean again.
-        return Provide(late)
-    return _broken(lease, observed, now) or _wait(lease, observed, now)
+    # MANAGEABLE is where a retry after failed cleaning leads: clean again.
+    idle = {_M.AVAILABLE: Free(), _M.MANAGEABLE: Provide(late)}
+    return idle.get(observed.state) or _broken(lease, observed, now) or _wait(lease, observed, now)
 
 
 # -- what several of them ask
@@ -238,6 +229,16 @@ def _given_back(lease: Lease, observed: Observed) -> bool:
 
 def _allocated(lease: Lease, observed: Observed) -> bool:
     return observed.state is _M.AVAILABLE and observed.lease_id == lease.id
+
+
+def _kept_for_people(observed: Observed) -> bool:
+    """Say whether somebody keeps the machine for maintenance.
+
+    Ironic itself puts a machine whose cleaning failed into maintenance: that is the
+    failure, not somebody at work on it.
+    """
+    failed = observed.state is _M.FAILED and not _failed_deploying(observed)
+    return observed.maintenance and not failed
 
 
 def _failed_deploying(observed: Observed) -> bool:
