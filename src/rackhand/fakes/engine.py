@@ -231,11 +231,14 @@ class FakeEngine:
             node = self._known(machine_id)
             _refuse_if_busy(node)
             if verb in _ALLOWED:
-                _refuse_unless(node, _ALLOWED[verb], verb.value)
+                # Ironic's API (InvalidStateRequested): 400, not the 409 of a locked node.
+                _refuse_unless(node, _ALLOWED[verb], verb.value, 400)
+            elif node.state is _S.CLEANING:
+                raise _refused(f"node {node.name} cannot {verb} while it is cleaned", 400)
             _BEGIN[verb](node)
 
     def hardware(self, machine_id: UUID) -> Hardware | None:
-        """Return what the last inspection found, None before the first."""
+        """Return what the last inspection found; None before, during and after a failed one."""
         with self._lock:
             self._enter()
             return self._known(machine_id).found
@@ -267,7 +270,7 @@ class FakeEngine:
             allowed = frozenset({(_S.AVAILABLE, None), (_S.FAILED, Task.DEPLOY)})
             _refuse_unless(node, allowed, "deploy")
             if node.maintenance:
-                raise _refused(f"node {node.name} is in maintenance mode")
+                raise _refused(f"node {node.name} is in maintenance mode", 400)
             node.orders.append(order)
             _start(node, Task.DEPLOY)
 
@@ -323,8 +326,8 @@ class FakeEngine:
         )
 
 
-def _refused(sentence: str) -> EngineRefused:
-    return EngineRefused(sentence, "observe the machine and choose what its state allows", 409)
+def _refused(sentence: str, status: int = 409) -> EngineRefused:
+    return EngineRefused(sentence, "observe the machine and choose what its state allows", status)
 
 
 def _refuse_if_busy(node: _Node) -> None:
@@ -332,10 +335,10 @@ def _refuse_if_busy(node: _Node) -> None:
         raise _refused(f"node {node.name} is locked by the conductor")
 
 
-def _refuse_unless(node: _Node, allowed: frozenset[_Place], verb: str) -> None:
+def _refuse_unless(node: _Node, allowed: frozenset[_Place], verb: str, status: int = 409) -> None:
     if node.place not in allowed:
         task = f" ({node.failed_task})" if node.failed_task else ""
-        raise _refused(f"node {node.name} cannot {verb} while {node.state}{task}")
+        raise _refused(f"node {node.name} cannot {verb} while {node.state}{task}", status)
 
 
 def _is_free(node: _Node) -> bool:
@@ -349,6 +352,8 @@ def _is_free(node: _Node) -> bool:
 
 def _start(node: _Node, task: Task) -> None:
     node.task, node.ticks_done = task, 0
+    if task is Task.INSPECT:
+        node.found = None
     node.state, node.failed_task, node.error = _UNDERWAY[task], None, None
 
 
