@@ -92,7 +92,11 @@ class Engine(Protocol):
         ...
 
     def hardware(self, machine_id: UUID) -> Hardware | None:
-        """Return what the last inspection found, None before the first."""
+        """Return what the last inspection found, None before the first.
+
+        None too while an inspection runs and after one that failed: older findings
+        must not pass for newer ones.
+        """
         ...
 
 

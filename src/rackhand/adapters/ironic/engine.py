@@ -99,12 +99,13 @@ class IronicEngine:
         self.client.put(f"{node}/states/provision", {"target": _PROVISION[verb]})
 
     def hardware(self, machine_id: UUID) -> Hardware | None:
-        """Return what the last inspection found, None before the first."""
-        report = self.client.find(f"{_node(machine_id)}/inventory")
-        if report is None:
-            self.client.get(_node(machine_id), fields="uuid")  # an unknown machine is refused
+        """Return what the last inspection found; None before, during and after a failed one."""
+        node = self.client.get(_node(machine_id), fields="inspection_finished_at")
+        if node["inspection_finished_at"] is None:
+            # Ironic keeps an older inventory then (db/sqlalchemy/api.py, _do_update_node).
             return None
-        return translate.hardware(report)
+        report = self.client.find(f"{_node(machine_id)}/inventory")
+        return None if report is None else translate.hardware(report)
 
     def allocate(self, lease_id: UUID, candidates: Sequence[UUID]) -> UUID | None:
         """Take one of the candidates for the lease, atomically; None when none is free."""
