@@ -19,6 +19,7 @@ from rackhand.model.machine import BmcAddress, BmcCredentials, MachineState, Wir
 from rackhand.model.names import Mac
 from rackhand.model.network import AddressRange
 from rackhand.work.changes import Changes
+from rackhand.work.events import Journal
 from rackhand.work.flavors import Flavors
 from rackhand.work.gateway import GatewayDesk
 from rackhand.work.images import Images
@@ -77,6 +78,7 @@ class World:
 
     def __post_init__(self) -> None:
         self._ids = 0
+        self.journal = Journal(self.store, self.changes)
         self.desk = GatewayDesk(self.store, self.changes)
         # The gateway is prompt unless it is told to hang on to some revision.
         self.gateway = FakeGateway(follow=lambda: self.stale or self.desk.plan().revision)

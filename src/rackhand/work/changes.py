@@ -17,6 +17,7 @@ class Changes:
     def __init__(self) -> None:
         self._condition = threading.Condition()
         self._count = 0
+        self._closed = False
 
     def count(self) -> int:
         """Return how many changes were announced; take it before reading the store."""
@@ -29,10 +30,16 @@ class Changes:
             self._count += 1
             self._condition.notify_all()
 
+    def close(self) -> None:
+        """Wake everybody for good: the process ends, nobody shall wait any more."""
+        with self._condition:
+            self._closed = True
+            self._condition.notify_all()
+
     def wait(self, seen: int, timeout_s: float) -> int:
         """Return the count once it differs from ``seen``, or after ``timeout_s`` seconds."""
         with self._condition:
-            self._condition.wait_for(lambda: self._count != seen, timeout_s)
+            self._condition.wait_for(lambda: self._closed or self._count != seen, timeout_s)
             return self._count
 
     def wait_until(self, ready: Callable[[], bool], timeout_s: float) -> bool:
@@ -46,6 +53,6 @@ class Changes:
             if ready():
                 return True
             left_s = end - time.monotonic()
-            if left_s <= 0:
+            if left_s <= 0 or self._closed:
                 return False
             self.wait(seen, left_s)

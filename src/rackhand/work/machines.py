@@ -276,11 +276,14 @@ class Machines:
 
 
 def with_conflicts_explained(sentence: str, call: Callable[[], None]) -> None:
-    """Run an engine call for a person: a conflict (HTTP 409) is their WrongState."""
+    """Run an engine call for a person: what the machine's state forbids is their WrongState.
+
+    Ironic answers 409 while it holds the machine's lock, 400 to a verb in a wrong state.
+    """
     try:
         call()
     except EngineRefused as error:
-        if error.status != 409:
+        if error.status not in (400, 409):
             raise
         raise WrongState(
             f"{sentence}: {error.sentence}", "wait until its task has ended, then ask again"
