@@ -58,7 +58,7 @@ def act(state: LeaseState, engine: MachineState, **seen: Any) -> do.LeaseAction:
     return next_lease_action(held(state), observed(state=engine, lease_id=MINE, **seen), NOON)
 
 
-@settings(max_examples=1000)
+@settings(max_examples=500)
 @given(leases, observations)
 def test_every_lease_has_a_next_action_that_is_safe(one: Lease, seen: Observed | None) -> None:
     action = next_lease_action(one, seen, NOON)
@@ -89,7 +89,7 @@ machines = st.builds(
 )
 
 
-@settings(max_examples=1000)
+@settings(max_examples=500)
 @given(machines, observations, st.booleans(), st.booleans())
 def test_every_machine_has_a_next_action_that_is_safe(
     one: Machine, seen: Observed | None, is_held: bool, found: bool

@@ -23,7 +23,7 @@ def parse_mac(text: str) -> Mac:
     """
     digits = re.sub(r"[:.\-]", "", text.strip().lower())
     mac = ":".join(digits[i : i + 2] for i in range(0, len(digits), 2))
-    if not _MAC.match(mac):
+    if not _MAC.fullmatch(mac):
         raise InvalidValue("mac", text, "is not a MAC address", "write it as 52:54:00:12:34:56")
     if int(digits[:2], 16) & 1 or set(digits) == {"0"}:
         raise InvalidValue("mac", text, "is no unicast address", "use the NIC's own address")
@@ -32,7 +32,7 @@ def parse_mac(text: str) -> Mac:
 
 def parse_name(field: str, text: str) -> str:
     """Return ``text`` if it can name an object: 1-63 of a-z, 0-9, dot, dash, underscore."""
-    if not _NAME.match(text):
+    if not _NAME.fullmatch(text):
         raise InvalidValue(
             field,
             text,
@@ -45,7 +45,7 @@ def parse_name(field: str, text: str) -> str:
 def parse_hostname(text: str) -> str:
     """Return ``text`` if it is a host name in lower case (RFC 1123, 2.1; at most 253)."""
     labels = text.split(".")
-    if len(text) > 253 or not all(_LABEL.match(label) for label in labels):
+    if len(text) > 253 or not all(_LABEL.fullmatch(label) for label in labels):
         raise InvalidValue(
             "hostname", text, "is not a host name (RFC 1123)", "use a-z, 0-9 and '-', e.g. db-01"
         )
@@ -54,6 +54,6 @@ def parse_hostname(text: str) -> str:
 
 def parse_sha256(text: str) -> str:
     """Return ``text`` if it is a SHA-256 digest in lower-case hex (FIPS 180-4)."""
-    if not _SHA256.match(text):
+    if not _SHA256.fullmatch(text):
         raise InvalidValue("sha256", text, "is not a SHA-256 digest of 64 hex digits")
     return text

@@ -200,7 +200,7 @@ def _take_off(lease: Lease, observed: Observed | None, now: datetime) -> LeaseAc
     if observed.state in _RUNS or observed.state is _M.DEPLOYING or _failed_deploying(observed):
         return Undeploy(late)
     # MANAGEABLE is where a retry after failed cleaning leads: clean again.
-    idle = {_M.AVAILABLE: Free(), _M.MANAGEABLE: Provide(late)}
+    idle: dict[MachineState, LeaseAction] = {_M.AVAILABLE: Free(), _M.MANAGEABLE: Provide(late)}
     return idle.get(observed.state) or _broken(lease, observed, now) or _wait(lease, observed, now)
 
 
