@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -47,6 +48,7 @@ ROOT_PASSWORD = "root-secret-plugh"
 SSH_KEY = (
     "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f you@example"
 )
+COMMAND = str(Path(sys.executable).with_name("rackhand"))
 DISK_CONTENT = b"not really zstd, but as long as it says"
 
 
