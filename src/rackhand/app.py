@@ -13,6 +13,7 @@ import threading
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from types import FrameType
 from uuid import uuid4
 
 import uvicorn
@@ -42,7 +43,7 @@ from rackhand.work.reconcile import Loop
 
 LOG = logging.getLogger("rackhand")
 SHUTDOWN_S = 1
-"""How long open requests may go on after a signal; long polls never end by themselves."""
+"""How long open requests may go on after a signal."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +55,19 @@ class Core:
     work: UseCases
     loop: Loop
     changes: Changes
+
+
+class _Server(uvicorn.Server):
+    """Answers those who wait for a change as soon as it is told to stop."""
+
+    def __init__(self, changes: Changes, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self._changes = changes
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Take the signal: nobody waits any more."""
+        self._changes.close()
+        super().handle_exit(sig, frame)
 
 
 def now() -> datetime:
@@ -117,14 +131,15 @@ def serve(settings: Settings) -> None:
     core = build(settings)
     stop = threading.Event()
     loop = threading.Thread(target=core.loop.run, args=(stop,), name="loop")
-    server = uvicorn.Server(
+    server = _Server(
+        core.changes,
         uvicorn.Config(
             create_api(core.work, token),
             log_config=None,
             access_log=False,
             lifespan="off",
             timeout_graceful_shutdown=SHUTDOWN_S,
-        )
+        ),
     )
     sockets = listen(settings, paths.api_socket)
     # uvicorn sends itself the signal again when it has stopped; we go on and clean up.
@@ -135,7 +150,7 @@ def serve(settings: Settings) -> None:
         server.run(sockets=sockets)
     finally:
         stop.set()
-        core.changes.announce()
+        core.changes.close()
         loop.join(timeout=3)
         paths.api_socket.unlink(missing_ok=True)
         core.client.close()

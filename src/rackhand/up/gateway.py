@@ -95,16 +95,17 @@ class Gateway(threading.Thread):
                 self.follow(self._ask())
             except RackhandError as error:
                 self._in_force = None
-                self._tell_once(f"gateway: {error.sentence}\n  hint: {error.hint}")
+                self._tell_once(error)
                 self._stop.wait(pause_s)
                 pause_s = min(2 * pause_s, RETRY_MAX_S)
             else:
                 pause_s, self._told = RETRY_FIRST_S, ""
 
-    def _tell_once(self, text: str) -> None:
-        if text != self._told and not self._stop.is_set() and not self._supervisor.stopping:
-            self._told = text
-            self._warn(text)
+    def _tell_once(self, error: RackhandError) -> None:
+        quiet = self._stop.is_set() or self._supervisor.stopping
+        if error.sentence != self._told and not quiet:
+            self._told = error.sentence
+            self._warn(f"gateway: {error.sentence}\n  hint: {error.hint}")
 
     def _ask(self) -> GatewayPlan:
         question: dict[str, str | float] = {}
@@ -120,8 +121,8 @@ class Gateway(threading.Thread):
             )
         except (OSError, http.client.HTTPException) as error:
             raise CallFailed(
-                f"the core does not answer at {self._place.api_socket}: {error!r}",
-                "it starts again by itself; see logs/core.log",
+                f"the core does not answer at {self._place.api_socket}",
+                f"it starts again by itself; see logs/core.log ({error!r})",
             ) from error
         if status != http.client.OK:
             raise CallFailed(

@@ -145,6 +145,10 @@ def prepare(paths: StatePaths, who: Account) -> None:
                 f"state directory: {folder} cannot be made ready: {error}",
                 "run as root, on a filesystem that keeps owners and modes",
             ) from error
+    # The core reads what nginx, which is started as root, writes.
+    log = os.open(paths.access_log, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW, 0o640)
+    os.fchown(log, 0, who.gid)
+    os.close(log)
     if not paths.token.exists():
         _write_token(paths.token, who)
 
