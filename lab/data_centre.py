@@ -29,12 +29,13 @@ def up(places: Places, file: Path, say: Say) -> None:
     with _alone():
         _refuse_other_rack(places, file)
         fresh = not namespace.exists(places.namespace)
+        had_disks = places.disks.exists()
         try:
             _build(places, rack, file, say)
         except BaseException:
             if fresh:
                 say("stopped: removing what was started")
-                _remove(places)
+                _remove(places, keep_disks=had_disks)
             raise
 
 
@@ -88,13 +89,13 @@ def down(places: Places, say: Say) -> None:
     """Power everything off and remove every process, interface, file and disk of the lab."""
     with _alone():
         there = namespace.exists(places.namespace) or places.run.exists() or places.disks.exists()
-        _remove(places)
+        _remove(places, keep_disks=False)
     say(f"lab {places.name} is down" if there else f"lab {places.name} was not up")
 
 
-def _remove(places: Places) -> None:
+def _remove(places: Places, keep_disks: bool) -> None:
     namespace.delete(places.namespace)
-    for folder in (places.run, places.disks):
+    for folder in (places.run,) if keep_disks else (places.run, places.disks):
         if folder.exists():
             shutil.rmtree(folder)
         # The last lab takes the shared parent along.

@@ -92,6 +92,8 @@ class Runner:
             message = json.loads(line)
             if "error" in message:
                 self._log(f"QMP error: {message['error']}")
+            if message.get("event") == "POWERDOWN":
+                self._log("power button pressed")
             if message.get("event") == "SHUTDOWN":
                 self._log(f"shutdown: {message['data']}")
                 if message["data"].get("reason") == "guest-reset":

@@ -20,7 +20,7 @@ machines:
     model: {vendor: LabCo, product: LS-100, serial: T0001}
     cpus: 1
     memory_mib: 256
-    post_s: 1
+    post_s: 3
     disks: [{controller: ahci, size_gib: 1, serial: T-D1}]
     nics:
       - {model: e1000, mac: "52:54:00:30:01:01", port: {access: 100}}
@@ -59,7 +59,7 @@ def lab(*words: str, expect: int = 0, **environment: str) -> str:
 
 
 def ipmi(places: Places, *words: str, password: str = "right", expect: int = 0) -> str:  # noqa: S107
-    command = ["ipmitool", "-I", "lanplus", "-C", "3", "-N", "1", "-R", "1"]
+    command = ["ipmitool", "-I", "lanplus", "-C", "3", "-N", "2", "-R", "2"]
     command += ["-H", "127.0.1.31", "-U", "admin"]
     done = subprocess.run(
         ["ip", "netns", "exec", places.namespace, *command, "-P", password, *words],
@@ -69,7 +69,7 @@ def ipmi(places: Places, *words: str, password: str = "right", expect: int = 0) 
     return done.stdout + done.stderr
 
 
-def wait(what: Callable[[], bool], deadline_s: float = 20) -> None:
+def wait(what: Callable[[], bool], deadline_s: float = 60) -> None:
     end = time.monotonic() + deadline_s
     while not what():
         assert time.monotonic() < end, "waited too long"
@@ -232,19 +232,49 @@ def test_up_again_starts_only_what_is_missing(labs: Path) -> None:
     assert "another rack file" in said
 
 
-def test_failed_up_leaves_nothing(tmp_path: Path) -> None:
-    (tmp_path / "ipmi_sim").write_text("#!/bin/sh\nexit 1\n")
-    (tmp_path / "ipmi_sim").chmod(0o755)
-    (tmp_path / "rack.yaml").write_text(RACK)
-    places = Places("test-c")
-    done = subprocess.run(
-        [sys.executable, "-m", "lab", "up", "--name", "test-c", "--rack", tmp_path / "rack.yaml"],
-        capture_output=True, text=True, check=False, cwd=ROOT,
-        env={**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}:/usr/sbin:/sbin"},
+def test_power_button_and_identify_reach_the_machine(labs: Path) -> None:
+    log = len(runner_log(A))
+    ipmi(A, "chassis", "power", "on")
+    wait(lambda: "running" in runner_log(A)[log:])
+    ipmi(A, "chassis", "power", "soft")
+    wait(lambda: "power button pressed" in runner_log(A)[log:])
+    ipmi(A, "chassis", "identify", "7")
+    assert (A.run / "machines/m1/identify").read_text().split()[0] == "7"
+
+
+def up_with_broken_bmc(folder: Path, script: str) -> subprocess.Popen[str]:
+    (folder / "ipmi_sim").write_text(f"#!/bin/sh\n{script}\n")
+    (folder / "ipmi_sim").chmod(0o755)
+    (folder / "rack.yaml").write_text(RACK)
+    return subprocess.Popen(
+        [sys.executable, "-m", "lab", "up", "--name", "test-c", "--rack", folder / "rack.yaml"],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT,
+        env={**os.environ, "PATH": f"{folder}:{os.environ['PATH']}:/usr/sbin:/sbin"},
     )  # fmt: skip
-    assert done.returncode == 1
-    assert "BMC of m1 does not come up" in done.stderr
+
+
+def assert_nothing_left(places: Places) -> None:
     assert not places.run.exists()
     assert not places.disks.exists()
+    assert not (Path("/run/netns") / places.namespace).exists()
     assert not processes_of(places)
-    assert "not up" in lab("status", "--name", "test-c", expect=1)
+    assert "not up" in lab("status", "--name", places.name, expect=1)
+
+
+def test_failed_up_leaves_nothing(tmp_path: Path) -> None:
+    with up_with_broken_bmc(tmp_path, "exit 1") as up:
+        _, said = up.communicate(timeout=30)
+    assert up.returncode == 1
+    assert "BMC of m1 does not come up" in said
+    assert_nothing_left(Places("test-c"))
+
+
+def test_interrupted_up_leaves_nothing(tmp_path: Path) -> None:
+    places = Places("test-c")
+    with up_with_broken_bmc(tmp_path, "exec sleep 60") as up:
+        wait((places.run / "machines/m1/ipmi_sim.pid").exists)
+        up.send_signal(signal.SIGINT)
+        _, said = up.communicate(timeout=30)
+    assert up.returncode == 1
+    assert "removing what was started" in said
+    assert_nothing_left(places)
