@@ -105,6 +105,10 @@ class _Node:
         """Ironic holds the lock while it starts a task, and lets go while the ramdisk works."""
         return self.task is not None and self.ticks_done == 0
 
+    @property
+    def hangs(self) -> bool:
+        return self.task in self.server.hanging and self.ticks_done > 0
+
     def refuses(self) -> str | None:
         return self.server.refuses(self.credentials.password)
 
@@ -148,9 +152,8 @@ class FakeEngine:
         """Tick until no task is under way but hanging ones, at most ``limit`` times."""
         for _ in range(limit):
             with self._lock:
-                tasks = [(node.task, node.server.hanging) for node in self._nodes.values()]
-            if all(task is None or task in hanging for task, hanging in tasks):
-                return
+                if all(node.task is None or node.hangs for node in self._nodes.values()):
+                    return
             self.tick()
 
     def server(self, machine_id: UUID) -> FakeServer:
@@ -370,7 +373,7 @@ def _fail(node: _Node, task: Task, error: str) -> None:
 def _advance(node: _Node) -> None:
     """One tick: the task under way goes one step on, ends, or fails."""
     task = node.task
-    if task is None or (task in node.server.hanging and node.ticks_done > 0):
+    if task is None or node.hangs:
         return
     error = node.refuses() or (node.server.failing.get(task) if node.ticks_done else None)
     if error:

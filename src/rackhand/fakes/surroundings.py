@@ -13,7 +13,7 @@ from typing import BinaryIO
 from uuid import UUID
 
 from rackhand.model.errors import InvalidValue, NotFound
-from rackhand.model.names import Mac
+from rackhand.model.names import Mac, parse_sha256
 from rackhand.ports.surroundings import DeployLog
 
 
@@ -102,13 +102,13 @@ class FakeImageFiles:
 
     def receive(self, sha256: str, size_bytes: int, chunks: Iterator[bytes]) -> None:
         """Store bytes; InvalidValue (nothing kept) when digest or length differ."""
-        content = b"".join(chunks)
+        file, content = self._file(sha256), b"".join(chunks)
         if len(content) != size_bytes:
             raise InvalidValue("size_bytes", size_bytes, f"is not the {len(content)} received")
         found = hashlib.sha256(content).hexdigest()
         if found != sha256:
             raise InvalidValue("sha256", sha256, f"is not the digest of the content, {found}")
-        self._file(sha256).write_bytes(content)
+        file.write_bytes(content)
 
     def path(self, sha256: str) -> Path | None:
         """Return the stored file, None when it is not there."""
@@ -117,11 +117,11 @@ class FakeImageFiles:
 
     def url(self, sha256: str) -> str:
         """Where machines fetch it."""
-        return f"{self._base_url}/{sha256}"
+        return f"{self._base_url}/images/{parse_sha256(sha256)}"
 
     def remove(self, sha256: str) -> None:
         """Delete it; no error when gone."""
         self._file(sha256).unlink(missing_ok=True)
 
     def _file(self, sha256: str) -> Path:
-        return Path(self._directory.name) / sha256
+        return Path(self._directory.name) / parse_sha256(sha256)
