@@ -147,13 +147,11 @@ def _ports(settings: Settings) -> VlanPorts | None:
 
 
 def _stop_on_signals(supervisor: Supervisor) -> None:
-    """SIGTERM and SIGINT stop; SIGCHLD only wakes the loop; SIGHUP does nothing."""
+    """SIGTERM and SIGINT stop; SIGHUP does nothing."""
 
     def stop(_number: int, _frame: object) -> None:
         supervisor.request_stop()
 
-    signal.set_wakeup_fd(supervisor.wake_descriptor(), warn_on_full_buffer=False)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, stop)
-    signal.signal(signal.SIGCHLD, lambda _number, _frame: None)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)

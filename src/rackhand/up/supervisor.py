@@ -37,6 +37,8 @@ class Running:
     program: Program
     wanted: bool = True
     pid: int | None = None
+    pid_descriptor: int = -1
+    """Readable once the process has ended (pidfd_open(2))."""
     started_at: float = 0.0
     log_start: int = 0
     ready: bool = False
@@ -131,10 +133,6 @@ class Supervisor:
         self.stopping = True
         self._wake()
 
-    def wake_descriptor(self) -> int:
-        """Where signal.set_wakeup_fd may write: a signal wakes the loop at once."""
-        return self._wake_write
-
     # ---- the main thread ----
 
     def watch(self, look: Callable[[], None]) -> None:
@@ -178,7 +176,8 @@ class Supervisor:
         """Wait for the next event, then bring every program one step on."""
         with self._changed:
             busy = any(not r.ready or r.stop_by is not None for r in self._all.values())
-        select.select([self._wake_read], [], [], TICK_S if busy else IDLE_S)
+            ends = [r.pid_descriptor for r in self._all.values() if r.pid is not None]
+        select.select([self._wake_read, *ends], [], [], TICK_S if busy else IDLE_S)
         with contextlib.suppress(BlockingIOError):
             while os.read(self._wake_read, 4096):
                 pass
@@ -211,6 +210,7 @@ class Supervisor:
         running.started_at, running.ready, running.stop_by = now, False, None
         try:
             running.pid = spawn(running.program)
+            running.pid_descriptor = os.pidfd_open(running.pid)
         except OSError as error:
             self._ended(running, now, f"could not be started: {error}")
 
@@ -241,6 +241,7 @@ class Supervisor:
                 continue
             # What it leaves behind (nginx's workers) holds its port: end that too.
             _end_group(running.pid)
+            os.close(running.pid_descriptor)
             asked = running.stop_by is not None
             running.pid = running.stop_by = None
             if asked:
