@@ -72,3 +72,11 @@ def test_the_revision_follows_the_content_and_not_the_order(rng: Random, state: 
     addresses = [h.address for n in one.networks for h in n.hosts]
     assert len(addresses) == len(set(addresses))
     assert all(isinstance(h, DhcpHost) for n in one.networks for h in n.hosts)
+
+
+def test_a_leases_address_is_never_given_to_the_ramdisk() -> None:
+    left_over = Reservation(
+        "net100", IPv4Address("10.0.100.19"), mac(1), UUID(int=1), lease_id=UUID(int=5)
+    )
+    plan = gateway_plan(NETWORKS, MACHINES[:1], [], [*RAMDISK, left_over])
+    assert hosts(plan)["net100"] == {mac(1): "10.0.100.11"}

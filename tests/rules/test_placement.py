@@ -169,3 +169,10 @@ def test_place_judges_every_machine_in_the_order_of_names() -> None:
     placing = place(WANTED, machines, seen, held)
     assert [c.machine.name for c in placing.candidates] == ["n1", "n3", "n4"]
     assert dict(placing.reasons) == {"n2": ("lease web holds it",)}
+
+
+def test_the_disk_must_hold_the_whole_image_whatever_minimum_the_image_names() -> None:
+    wanted = replace(WANTED, image=image(minimum_disk_bytes=0, size_bytes=4 * GIB))
+    has = hardware(WIRE, disks=(disk(size_bytes=4 * GIB - 1),))
+    (reason,) = reasons(wanted, hardware=has)
+    assert reason == f"/dev/sda has {4 * GIB - 1} bytes, at least {4 * GIB} are needed"
