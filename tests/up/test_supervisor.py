@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import signal
 import subprocess
@@ -13,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from rackhand.up.guard import PR_SET_CHILD_SUBREAPER
 from rackhand.up.program import Program
 from rackhand.up.supervisor import ProgramFailed, Supervisor
 
@@ -39,9 +41,13 @@ class Told:
 
 @pytest.fixture
 def told() -> Iterator[Told]:
+    # As under the guard: what loses its parent becomes ours to wait for.
+    libc = ctypes.CDLL(None)
+    libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     made = Told()
     yield made
     made.end()
+    libc.prctl(PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0)
 
 
 def program(folder: Path, script: str, name: str = "it", **more: object) -> Program:
@@ -193,6 +199,7 @@ def test_kill_9_of_guard_or_supervisor_leaves_nothing(victim: str, tmp_path: Pat
 import sys
 from pathlib import Path
 from rackhand.up.guard import run_guarded
+from rackhand.up.guard import PR_SET_CHILD_SUBREAPER
 from rackhand.up.program import Program
 from rackhand.up.supervisor import Supervisor
 def supervise():

@@ -41,6 +41,8 @@ class HttpImageFiles:
             self._write(incoming, sha256, size_bytes, chunks)
             incoming.replace(target)
             _sync_folder(self._folder)
+        except ConnectionError:
+            raise  # the sender's, not the filesystem's
         except OSError as error:
             if error.errno in (errno.ENOSPC, errno.EDQUOT):
                 raise self._full(size_bytes) from error
