@@ -205,10 +205,9 @@ def rackhand(state: Path, capfd: pytest.CaptureFixture[str]) -> Rackhand:
     return call
 
 
-def image_folder(folder: Path, **changes: Any) -> Path:
-    """Write an image as the builder makes it, small."""
-    folder.mkdir(exist_ok=True)
-    manifest = {
+def image_manifest(**changes: Any) -> dict[str, Any]:
+    """Return a small image's manifest as the builder writes it."""
+    return {
         "format": "rackhand-extents/1",
         "name": "debian-12",
         "sha256": hashlib.sha256(DISK_CONTENT).hexdigest(),
@@ -216,14 +215,36 @@ def image_folder(folder: Path, **changes: Any) -> Path:
         "data_bytes": 1 << 30,
         "compressed_bytes": len(DISK_CONTENT),
         "minimum_disk_bytes": 4 << 30,
-        "os_family": "debian",
-        "os_version": "12",
+        "os": {"family": "debian", "version": "12"},
+        "architecture": "x86_64",
+        "firmware": ["bios", "uefi"],
+        "volume_group": "rootvg",
+        "extents": [[0, 1 << 30]],
+    } | changes
+
+
+def manifest(**changes: Any) -> dict[str, Any]:
+    """Return an image's manifest as the builder writes it."""
+    return {
+        "format": "rackhand-extents/1",
+        "name": "debian-12",
+        "sha256": hashlib.sha256(DISK_CONTENT).hexdigest(),
+        "size_bytes": 4 << 30,
+        "data_bytes": 4096,
+        "compressed_bytes": len(DISK_CONTENT),
+        "minimum_disk_bytes": 4 << 30,
+        "os": {"family": "debian", "version": "12"},
         "architecture": "x86_64",
         "firmware": ["bios", "uefi"],
         "volume_group": "rootvg",
         "extents": [[0, 4096]],
-    }
-    (folder / "image.json").write_text(json.dumps(manifest | changes))
+    } | changes
+
+
+def image_folder(folder: Path, **changes: Any) -> Path:
+    """Write an image as the builder makes it, small."""
+    folder.mkdir(exist_ok=True)
+    (folder / "image.json").write_text(json.dumps(manifest(**changes)))
     (folder / "disk.zst").write_bytes(DISK_CONTENT)
     return folder
 

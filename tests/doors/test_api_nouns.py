@@ -12,7 +12,14 @@ from typing import Any
 import httpx
 import pytest
 
-from .conftest import BMC_PASSWORD, DISK_CONTENT, SSH_KEY, House, image_folder
+from .conftest import (
+    BMC_PASSWORD,
+    DISK_CONTENT,
+    SSH_KEY,
+    House,
+    image_folder,
+    image_manifest,
+)
 
 HASH = "$6$rounds=5000$saltsalt$" + "a" * 86
 
@@ -130,14 +137,7 @@ def test_a_bmc_password_is_changed_and_the_rest_stays(site: httpx.Client, house:
 
 def test_content_of_another_digest_leaves_the_image_without_content(site: httpx.Client) -> None:
     other = hashlib.sha256(b"x").hexdigest()
-    manifest = json.dumps(
-        {
-            **site.get("/v1/images/debian-12").json(),
-            "name": "other",
-            "sha256": other,
-            "extents": [[0, 1]],
-        }
-    )
+    manifest = json.dumps(image_manifest(name="other", sha256=other))
     assert site.post("/v1/images", content=manifest).status_code == 201
     answer = site.put("/v1/images/other/content", content=DISK_CONTENT)
     assert answer.status_code == 400
@@ -162,21 +162,13 @@ def test_the_content_is_never_whole_in_memory(site: httpx.Client, house: House) 
     with house.store.transaction() as session:
         image = session.images.find("debian-12")
         session.images.remove(image.id)
-    manifest = json.dumps({**site_manifest(image), "extents": [[0, 1]]})
+    manifest = json.dumps(image_manifest())
     site.post("/v1/images", content=manifest)
     house.files.remove(image.sha256)
     house.files.receive = receive  # type: ignore[method-assign]
     site.put("/v1/images/debian-12/content", content=sending())
     assert sum(sizes) == (1 << 20) + 1
     assert max(sizes) <= 1 << 18
-
-
-def site_manifest(image: Any) -> dict[str, Any]:
-    fields = (
-        "name sha256 size_bytes data_bytes compressed_bytes minimum_disk_bytes os_family"
-        " os_version architecture firmware volume_group"
-    )
-    return {field: getattr(image, field) for field in fields.split()}
 
 
 def test_events_wait_for_the_next_one(client: httpx.Client) -> None:

@@ -32,6 +32,7 @@ from rackhand.model.lease import (
     Stage,
 )
 from rackhand.model.machine import Disk
+from rackhand.rules.stages import ledger_seconds
 from rackhand.work.leases import LeasePlan, PlannedNic
 
 
@@ -149,18 +150,15 @@ class LeaseAnswer(StoredAnswer):
 
 
 def _ledger(lease: Lease) -> list[LedgerEntry]:
-    before, entries = lease.created_at, []
-    for reached in lease.ledger:
-        entries.append(
-            LedgerEntry(
-                stage=reached.stage,
-                at=reached.at,
-                seconds=round((reached.at - before).total_seconds(), 1),
-                total_seconds=round((reached.at - lease.created_at).total_seconds(), 1),
-            )
+    return [
+        LedgerEntry(
+            stage=reached.stage,
+            at=reached.at,
+            seconds=round(seconds, 1),
+            total_seconds=round(total_s, 1),
         )
-        before = reached.at
-    return entries
+        for reached, (_, total_s, seconds) in zip(lease.ledger, ledger_seconds(lease), strict=True)
+    ]
 
 
 class PlanAnswer(Answer):

@@ -15,11 +15,11 @@ from rackhand.doors.cli.words import _
 F = TypeVar("F", bound=Callable[..., Any])
 
 _COLOURS = {
-    "active": "green",
-    "available": "green",
-    "failed": "red",
-    "gone": "red",
-    "released": "dim",
+    _("active"): "green",
+    _("available"): "green",
+    _("failed"): "red",
+    _("gone"): "red",
+    _("released"): "dim",
 }
 
 
