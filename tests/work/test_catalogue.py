@@ -74,12 +74,16 @@ def test_image_content_is_verified_and_can_be_sent_again() -> None:
 @pytest.mark.parametrize(
     ("change", "field"),
     [
+        ({"format": "qcow2"}, "format"),
         ({"extents": []}, "extents"),
+        ({"extents": [[0, 1 << 30], [4096, 4096]]}, "extents"),
+        ({"extents": [[4 << 30, 1 << 30]]}, "extents"),
+        ({"extents": [[0, 4096]]}, "data_bytes"),
         ({"sha256": "short"}, "sha256"),
         ({"size_bytes": True}, "size_bytes"),
-        ({"data_bytes": -1}, "data_bytes"),
+        ({"compressed_bytes": -1}, "compressed_bytes"),
         ({"firmware": ["coreboot"]}, "firmware"),
-        ({"os_family": None}, "os_family"),
+        ({"os": {"version": "12"}}, "family"),
         ({"created_at": "yesterday"}, "created_at"),
     ],
 )

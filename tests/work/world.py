@@ -183,12 +183,12 @@ def manifest(content: bytes, **changes: object) -> bytes:
         "data_bytes": 1 << 30,
         "compressed_bytes": len(content),
         "minimum_disk_bytes": 4 << 30,
-        "os_family": "debian",
-        "os_version": "12",
+        "format": "rackhand-extents/1",
+        "os": {"family": "debian", "version": "12"},
         "architecture": "x86_64",
         "firmware": ["bios"],
         "volume_group": "rootvg",
-        "extents": [[0, 1 << 30]],
+        "extents": [[0, 1 << 20], [1 << 30, (1 << 30) - (1 << 20)]],
     }
     return json.dumps({**facts, **changes}).encode()
 

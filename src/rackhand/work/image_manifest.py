@@ -13,17 +13,19 @@ from rackhand.model.image import Image
 from rackhand.model.machine import Firmware
 from rackhand.model.names import parse_name, parse_sha256
 
+FORMAT = "rackhand-extents/1"
+"""Offsets and lengths in bytes, ascending (docs/decisions, 0002)."""
 HINT = "build the image again, or give the image.json that belongs to its disk.zst"
 
 
 def read_manifest(manifest: bytes, image_id: UUID, sha256: str, at: datetime) -> Image:
     """Return the image that ``image.json`` describes; not ready.
 
-    ``created_at`` is the manifest's or else ``at``. The extents are the ramdisk's
-    business; here only their presence is asked. InvalidFile names the field.
+    ``created_at`` is the manifest's or else ``at``. InvalidFile names the field.
     """
     facts = _object(manifest)
     try:
+        _check_extents(facts)
         return Image(
             id=image_id,
             name=parse_name("name", str(_need(facts, "name", str))),
@@ -33,8 +35,8 @@ def read_manifest(manifest: bytes, image_id: UUID, sha256: str, at: datetime) ->
             data_bytes=_bytes(facts, "data_bytes"),
             compressed_bytes=_bytes(facts, "compressed_bytes"),
             minimum_disk_bytes=_bytes(facts, "minimum_disk_bytes"),
-            os_family=str(_need(facts, "os_family", str)),
-            os_version=str(_need(facts, "os_version", str)),
+            os_family=str(_need(_os(facts), "family", str)),
+            os_version=str(_need(_os(facts), "version", str)),
             architecture=str(_need(facts, "architecture", str)),
             firmware=_firmware(facts),
             volume_group=facts.get("volume_group"),
@@ -52,9 +54,32 @@ def _object(manifest: bytes) -> Mapping[str, Any]:
         raise InvalidFile([Flaw((), f"the manifest is no JSON: {error}")], HINT) from error
     if not isinstance(facts, dict):
         raise InvalidFile([Flaw((), "the manifest is no JSON object")], HINT)
-    if not isinstance(facts.get("extents"), list) or not facts["extents"]:
-        raise InvalidFile([Flaw(("extents",), "the manifest has no extents")], HINT)
+    if facts.get("format") != FORMAT:
+        flaw = Flaw(("format",), f"format: {facts.get('format')!r} is not {FORMAT!r}")
+        raise InvalidFile([flaw], HINT)
     return facts
+
+
+def _check_extents(facts: Mapping[str, Any]) -> None:
+    """Refuse extents that overlap, leave the disk, or hold other than data_bytes."""
+    extents, position, held = facts.get("extents"), 0, 0
+    if not isinstance(extents, list) or not extents:
+        raise InvalidValue("extents", extents, "should be a list of [offset, length]", HINT)
+    for extent in extents:
+        match extent:
+            case [int(offset), int(length)] if offset >= position and length > 0:
+                position, held = offset + length, held + length
+            case _:
+                raise InvalidValue("extents", extent, "is no extent after the one before", HINT)
+    if position > _bytes(facts, "size_bytes"):
+        raise InvalidValue("extents", extents[-1], "ends behind the end of the disk", HINT)
+    if held != _bytes(facts, "data_bytes"):
+        raise InvalidValue("data_bytes", facts["data_bytes"], f"is not the extents' {held}", HINT)
+
+
+def _os(facts: Mapping[str, Any]) -> Mapping[str, Any]:
+    value = _need(facts, "os", dict)
+    return value if isinstance(value, dict) else {}
 
 
 def _need(facts: Mapping[str, Any], field: str, kind: type) -> object:
