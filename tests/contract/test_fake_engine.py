@@ -83,8 +83,12 @@ def test_a_bmc_that_does_not_let_the_engine_in(
 
 
 def test_an_inspection_that_hangs_is_aborted_and_begun_again(engine: FakeEngine) -> None:
+    assert after(engine, Verb.VERIFY).power_on is False
+    after(engine, Verb.INSPECT)
+    assert engine.hardware(MACHINE) == engine.server(MACHINE).hardware
     engine.server(MACHINE).hanging.add(Task.INSPECT)
-    assert after(engine, Verb.VERIFY, Verb.INSPECT).state is S.INSPECTING
+    assert after(engine, Verb.INSPECT).state is S.INSPECTING
+    assert engine.hardware(MACHINE) is None
     seen = after(engine, Verb.ABORT)
     assert (seen.state, seen.failed_task) == (S.FAILED, "inspect")
     assert engine.hardware(MACHINE) is None
