@@ -223,28 +223,10 @@ def image_manifest(**changes: Any) -> dict[str, Any]:
     } | changes
 
 
-def manifest(**changes: Any) -> dict[str, Any]:
-    """Return an image's manifest as the builder writes it."""
-    return {
-        "format": "rackhand-extents/1",
-        "name": "debian-12",
-        "sha256": hashlib.sha256(DISK_CONTENT).hexdigest(),
-        "size_bytes": 4 << 30,
-        "data_bytes": 4096,
-        "compressed_bytes": len(DISK_CONTENT),
-        "minimum_disk_bytes": 4 << 30,
-        "os": {"family": "debian", "version": "12"},
-        "architecture": "x86_64",
-        "firmware": ["bios", "uefi"],
-        "volume_group": "rootvg",
-        "extents": [[0, 4096]],
-    } | changes
-
-
 def image_folder(folder: Path, **changes: Any) -> Path:
     """Write an image as the builder makes it, small."""
     folder.mkdir(exist_ok=True)
-    (folder / "image.json").write_text(json.dumps(manifest(**changes)))
+    (folder / "image.json").write_text(json.dumps(image_manifest(**changes)))
     (folder / "disk.zst").write_bytes(DISK_CONTENT)
     return folder
 

@@ -159,14 +159,9 @@ def test_the_content_is_never_whole_in_memory(site: httpx.Client, house: House) 
         assert first_seen.wait(10)
         yield b"b"
 
-    with house.store.transaction() as session:
-        image = session.images.find("debian-12")
-        session.images.remove(image.id)
-    manifest = json.dumps(image_manifest())
-    site.post("/v1/images", content=manifest)
-    house.files.remove(image.sha256)
+    site.post("/v1/images", content=json.dumps(image_manifest(name="big", sha256="0" * 64)))
     house.files.receive = receive  # type: ignore[method-assign]
-    site.put("/v1/images/debian-12/content", content=sending())
+    site.put("/v1/images/big/content", content=sending())
     assert sum(sizes) == (1 << 20) + 1
     assert max(sizes) <= 1 << 18
 
@@ -177,8 +172,10 @@ def test_events_wait_for_the_next_one(client: httpx.Client) -> None:
     started = time.monotonic()
     assert client.get(f"/v1/events?after={last}&wait_s=0.3").json() == []
     assert 0.3 <= time.monotonic() - started < 5
-    threading.Timer(0.2, lambda: client.post("/v1/zones", json={"name": "second"})).start()
+    later = threading.Timer(0.2, lambda: client.post("/v1/zones", json={"name": "second"}))
+    later.start()
     (event,) = client.get(f"/v1/events?after={last}&wait_s=20").json()
+    later.join()
     assert (event["kind"], event["subject_name"]) == ("zone.added", "second")
     assert time.monotonic() - started < 10
     about = client.get(f"/v1/events?subject={event['subject_id']}").json()
@@ -189,9 +186,11 @@ def test_the_gateway_reports_and_waits_for_another_plan(site: httpx.Client, hous
     plan = site.get("/v1/gateway/plan").json()
     assert plan["networks"][0]["gateway_address"] == "10.0.100.1"
     revision = plan["revision"]
-    threading.Timer(0.2, lambda: site.post("/v1/networks", json=network("back", 200))).start()
+    change = threading.Timer(0.2, lambda: site.post("/v1/networks", json=network("back", 200)))
+    change.start()
     asked = {"in_force": revision, "wait_s": 20}
     later = site.get("/v1/gateway/plan", params=asked, timeout=30).json()
+    change.join()
     assert later["revision"] != revision
     assert house.work.gateway.in_force() == revision
 
