@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import RangeHandler
 
 from rackhand.plugins.agent import image_stream
 from rackhand.plugins.agent.image_stream import StreamError, fetch, stream
@@ -74,7 +73,7 @@ def test_a_broken_transfer_goes_on_where_it_stopped(
     dirty_file: int, serve: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(image_stream, "RESUME_PAUSE_S", 0.0)
-    monkeypatch.setattr(RangeHandler, "break_after", 100_000)
+    serve.break_after = 100_000
     data = _data()
     packed = _packed(data)
     head = _write(dirty_file, serve("image", packed), hashlib.sha256(packed).hexdigest())

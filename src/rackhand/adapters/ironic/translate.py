@@ -58,7 +58,6 @@ STATES: Mapping[str, tuple[MachineState, str | None]] = {
     "unrescuing": (_S.RESCUED, None),
     "rescue failed": (_S.FAILED, "rescue"),
     "unrescue failed": (_S.FAILED, "unrescue"),
-    "service": (_S.ACTIVE, None),
     "servicing": (_S.ACTIVE, None),
     "service wait": (_S.ACTIVE, None),
     "service hold": (_S.ACTIVE, None),

@@ -9,6 +9,7 @@ from ironic.drivers.modules import ipmitool
 
 from rackhand.plugins.ironic import sqlite_immediate
 from rackhand.plugins.ironic.deploy import RackhandDeploy
+from rackhand.plugins.ironic.fake_power import RackhandFakePower
 
 # Importing this module is the one thing Ironic surely does before it works.
 sqlite_immediate.install()
@@ -30,3 +31,8 @@ class RackhandIPMI(ipmi.IPMIHardware):
 
 class RackhandFake(fake_hardware.FakeHardware):
     """No hardware at all: Ironic's own fake interfaces, for tests and rehearsals."""
+
+    @property
+    def supported_power_interfaces(self) -> list[type[Any]]:
+        """Upstream's with a known state."""
+        return [RackhandFakePower]

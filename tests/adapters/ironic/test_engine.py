@@ -1,0 +1,224 @@
+"""The engine on a real Ironic with fake hardware."""
+
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+from ironic_process import IronicProcess
+
+from rackhand.adapters.ironic.client import IronicClient
+from rackhand.adapters.ironic.engine import IronicEngine
+from rackhand.model.errors import EngineRefused, EngineUnreachable, InvalidValue
+from rackhand.model.flavor import ANY_DISK
+from rackhand.model.machine import (
+    BmcAddress,
+    BmcCredentials,
+    Disk,
+    MachineState,
+    Observed,
+    Transport,
+    Wire,
+)
+from rackhand.model.names import Mac
+from rackhand.ports.engine import DeployOrder, Enrolment, Verb
+
+PASSWORD = "s3cr3t-p4ss"
+_S = MachineState
+
+
+@pytest.fixture(scope="module")
+def engine(real_ironic: IronicProcess) -> Iterator[IronicEngine]:
+    client = IronicClient(real_ironic.socket)
+    yield IronicEngine(client, driver="rackhand-fake")
+    client.close()
+
+
+def _enrolment(macs: int = 2, **changes: Any) -> Enrolment:
+    machine = uuid4()
+    digits = machine.hex
+    wires = tuple(
+        Wire(Mac(f"52:54:{digits[0:2]}:{digits[2:4]}:{digits[4:6]}:{i:02x}"), 100, boot=i == 0)
+        for i in range(macs)
+    )
+    bmc = BmcCredentials(BmcAddress("127.0.1.11", 623, "admin"), PASSWORD)
+    return replace(Enrolment(machine, f"m-{digits[:8]}", bmc, wires), **changes)
+
+
+def _order(machine_id: UUID, lease_id: UUID, mac: Mac) -> DeployOrder:
+    return DeployOrder(
+        machine_id=machine_id,
+        lease_id=lease_id,
+        image_url="http://127.0.0.1:1/images/a",
+        manifest_url="http://127.0.0.1:1/images/b",
+        image_sha256="a" * 64,
+        manifest_sha256="b" * 64,
+        disk=Disk("/dev/sda", 10 << 30, Transport.SATA, serial="S1"),
+        disk_hint=ANY_DISK,
+        deploy_mac=mac,
+        meta_data={"hostname": "web-1"},
+        network_data={"links": [{"id": "l0", "type": "phy", "mtu": 1500}]},
+        user_data="#cloud-config\n",
+    )
+
+
+def _wait(
+    engine: IronicEngine,
+    machine_id: UUID,
+    done: Callable[[Observed], bool],
+    timeout_s: float = 30.0,
+) -> Observed:
+    deadline = time.monotonic() + timeout_s
+    while not done(seen := engine.observe(machine_id)) or seen.busy:
+        assert time.monotonic() < deadline, seen
+        time.sleep(0.2)
+    return seen
+
+
+def _wait_for(engine: IronicEngine, machine_id: UUID, state: MachineState) -> Observed:
+    return _wait(engine, machine_id, lambda seen: seen.state is state)
+
+
+def _available(engine: IronicEngine, enrolment: Enrolment) -> UUID:
+    engine.enrol(enrolment)
+    engine.begin(enrolment.machine_id, Verb.VERIFY)
+    _wait_for(engine, enrolment.machine_id, _S.MANAGEABLE)
+    engine.begin(enrolment.machine_id, Verb.PROVIDE)
+    _wait_for(engine, enrolment.machine_id, _S.AVAILABLE)
+    return enrolment.machine_id
+
+
+def test_a_machines_life(engine: IronicEngine) -> None:
+    enrolment = _enrolment()
+    machine = enrolment.machine_id
+    assert engine.observe(machine).state is _S.GONE
+    engine.enrol(enrolment)
+    assert engine.observe(machine).state is _S.REGISTERED
+    assert engine.hardware(machine) is None
+    engine.begin(machine, Verb.VERIFY)
+    assert _wait_for(engine, machine, _S.MANAGEABLE).power_on is not None
+    engine.begin(machine, Verb.PROVIDE)
+    _wait_for(engine, machine, _S.AVAILABLE)
+    engine.begin(machine, Verb.POWER_ON)
+    _wait(engine, machine, lambda seen: seen.power_on is True)
+    assert machine in {seen.machine_id for seen in engine.observe_all()}
+    engine.forget(machine)
+    engine.forget(machine)
+    assert engine.observe(machine).state is _S.GONE
+
+
+def test_a_leases_life(engine: IronicEngine) -> None:
+    enrolment, lease = _enrolment(), uuid4()
+    machine = _available(engine, enrolment)
+    assert engine.allocate(lease, [machine]) == machine
+    assert engine.allocate(lease, [machine]) == machine
+    assert engine.observe(machine).lease_id == lease
+    order = _order(machine, lease, enrolment.wires[1].mac)
+    engine.deploy(order)
+    _wait_for(engine, machine, _S.ACTIVE)
+    info = engine.client.get(f"/v1/nodes/{machine}")["instance_info"]
+    assert info["rackhand"]["disk"]["serial"] == "S1"
+    with pytest.raises(EngineRefused, match="cannot be deployed while active"):
+        engine.deploy(order)
+    with pytest.raises(EngineRefused):
+        engine.free(lease)
+    engine.begin(machine, Verb.UNDEPLOY)
+    assert _wait_for(engine, machine, _S.AVAILABLE).lease_id is None
+    engine.free(lease)
+
+
+def test_a_taken_machine_cannot_be_taken_again(engine: IronicEngine) -> None:
+    machine = _available(engine, _enrolment())
+    first, second = uuid4(), uuid4()
+    assert engine.allocate(first, [machine, uuid4()]) == machine
+    assert engine.allocate(second, [machine]) is None
+    assert engine.allocate(second, []) is None
+    assert engine.allocate(second, [uuid4()]) is None
+    with pytest.raises(EngineRefused, match="not allocated to lease"):
+        engine.deploy(_order(machine, second, Mac("52:54:00:00:00:01")))
+    engine.free(first)
+    engine.free(first)
+    assert engine.allocate(second, [machine]) == machine
+    engine.free(second)
+
+
+def test_enrolling_again_changes_name_bmc_and_nics(engine: IronicEngine) -> None:
+    first = _enrolment(macs=2)
+    engine.enrol(first)
+    engine.enrol(first)
+    other = _enrolment(macs=3)
+    engine.enrol(replace(first, wires=(first.wires[1], other.wires[2]), name=f"{first.name}-b"))
+    ports = engine.client.get("/v1/ports", node=str(first.machine_id))["ports"]
+    assert {p["address"] for p in ports} == {first.wires[1].mac, other.wires[2].mac}
+    assert engine.client.get(f"/v1/nodes/{first.machine_id}")["name"] == f"{first.name}-b"
+    engine.change_bmc_password(first.machine_id, "another")
+    engine.forget(first.machine_id)
+
+
+def test_a_mac_in_use_enrols_nothing(engine: IronicEngine) -> None:
+    first, second = _enrolment(), _enrolment()
+    engine.enrol(first)
+    with pytest.raises(EngineRefused, match=str(first.wires[1].mac)):
+        engine.enrol(replace(second, wires=(second.wires[0], first.wires[1])))
+    assert engine.observe(second.machine_id).state is _S.GONE
+    engine.forget(first.machine_id)
+
+
+def test_refusals_name_the_matter_and_hide_the_password(engine: IronicEngine) -> None:
+    with pytest.raises(EngineRefused) as refused:
+        engine.begin(uuid4(), Verb.VERIFY)
+    assert refused.value.status == 404
+    first, second = _enrolment(), _enrolment()
+    engine.enrol(first)
+    with pytest.raises(EngineRefused) as refused:
+        engine.enrol(replace(second, name=first.name))
+    assert first.name in refused.value.sentence
+    assert PASSWORD not in refused.value.sentence
+    with pytest.raises(EngineRefused):
+        engine.begin(first.machine_id, Verb.PROVIDE)
+    with pytest.raises(InvalidValue, match="ipmi_bridging"):
+        engine.enrol(replace(second, driver_options={"ipmi_bridging": "dual"}))
+    shown = engine.client.get(f"/v1/nodes/{first.machine_id}")
+    assert PASSWORD not in str(shown)
+    engine.forget(first.machine_id)
+
+
+def test_an_absent_ironic_is_unreachable(tmp_path: Path) -> None:
+    with pytest.raises(EngineUnreachable, match=r"none\.sock"):
+        IronicEngine(IronicClient(tmp_path / "none.sock")).observe_all()
+
+
+def test_our_deploy_interface_judges_its_order(engine: IronicEngine) -> None:
+    enrolment, lease = _enrolment(), uuid4()
+    machine = _available(engine, enrolment)
+    path = f"/v1/nodes/{machine}"
+    engine.client.patch(path, [{"op": "add", "path": "/deploy_interface", "value": "rackhand"}])
+    verdict = engine.client.get(f"{path}/validate")["deploy"]
+    assert verdict["result"] is False
+    assert "no write order" in verdict["reason"]
+    engine.allocate(lease, [machine])
+    engine.deploy(_order(machine, lease, enrolment.wires[0].mac))
+    # The fake power starts nothing, so the deployment waits for a ramdisk.
+    waiting = _wait(engine, machine, lambda seen: seen.step is not None)
+    assert (waiting.state, waiting.step) == (_S.DEPLOYING, "deploy.deploy")
+    assert engine.client.get(f"{path}/validate")["deploy"]["result"] is True
+    engine.begin(machine, Verb.UNDEPLOY)
+    _wait(engine, machine, lambda seen: seen.lease_id is None)
+
+
+def test_twenty_flows_at_once_all_finish(engine: IronicEngine) -> None:
+    def flow(_: int) -> MachineState:
+        enrolment, lease = _enrolment(), uuid4()
+        machine = _available(engine, enrolment)
+        assert engine.allocate(lease, [machine]) == machine
+        engine.deploy(_order(machine, lease, enrolment.wires[0].mac))
+        _wait_for(engine, machine, _S.ACTIVE)
+        engine.begin(machine, Verb.UNDEPLOY)
+        return _wait_for(engine, machine, _S.AVAILABLE).state
+
+    with ThreadPoolExecutor(20) as pool:
+        assert list(pool.map(flow, range(20))) == [_S.AVAILABLE] * 20
