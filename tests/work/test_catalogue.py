@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -118,24 +117,3 @@ def test_gateway_gets_another_plan_as_soon_as_there_is_one() -> None:
         world.machines.import_machines([entry(1)])
         new = waiting.result(5)
     assert [len(network.hosts) for network in new.networks] == [1, 0]
-
-
-def test_the_loop_runs_by_itself_is_woken_and_stops_within_a_second() -> None:
-    world = furnish(World(), ())
-    stop = threading.Event()
-    thread = threading.Thread(target=world.loop.run, args=(stop,))
-    thread.start()
-    try:
-        world.machines.import_machines([entry(1)])
-        machine_id = world.machines.find("n1").machine.id
-        # Idle passes are 5 s apart, so being verified at once shows the waking.
-        assert world.changes.wait_until(lambda: world.state("n1").value == "verifying", 3)
-        world.engine.server(machine_id).reachable = False
-        world.engine.tick()
-        assert world.changes.wait_until(
-            lambda: world.machines.find("n1").machine.fault is not None, 10
-        )
-    finally:
-        stop.set()
-        thread.join(1.0)
-    assert not thread.is_alive()

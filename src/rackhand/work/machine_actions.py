@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from rackhand.model.errors import Fault
 from rackhand.model.machine import Hardware, Machine, MachineState, Observed
@@ -17,6 +18,8 @@ from rackhand.work.outcome import Done, InProgress, MachineFailed, Outcome, Refu
 from rackhand.work.slots import Slots
 
 SOON_S = 1.0
+INSPECTIONS_MAX = 2
+"""An inspection that ends well and finds nothing is begun once more, then a person is asked."""
 
 
 class MachineActions:
@@ -36,6 +39,8 @@ class MachineActions:
         self._gateway_ready = gateway_ready
         self._ramdisk_slots = ramdisk_slots
         self._now = now
+        self._inspections: dict[UUID, int] = {}
+        """How many were begun since the last findings or fault; one job per machine runs."""
         self._handlers: Mapping[type, Callable[[Machine, Any], Outcome]] = {
             actions.Rest: self._rest,
             actions.Watch: self._watch,
@@ -54,6 +59,7 @@ class MachineActions:
 
     def record_fault(self, machine: Machine, fault: Fault) -> Outcome:
         """Let the machine stand still with the fault."""
+        self._inspections.pop(machine.id, None)
         with self._store.transaction() as session:
             failed = session.machines.replace(replace(machine, fault=fault))
             self._note(session, failed, "fault", f"failed: {fault.sentence}")
@@ -88,9 +94,12 @@ class MachineActions:
     def _inspect(self, machine: Machine, action: actions.Inspect) -> Outcome:
         """Begin, then drop the old findings: killed in between, it is inspected again."""
         del action
+        if self._inspections.get(machine.id, 0) >= INSPECTIONS_MAX:
+            return MachineFailed(_nothing_found(machine, self._now()))
         if (refusal := self._ramdisk_refusal(machine)) is not None:
             return refusal
         self._engine.begin(machine.id, Verb.INSPECT)
+        self._inspections[machine.id] = self._inspections.get(machine.id, 0) + 1
         if machine.hardware is not None:
             with self._store.transaction() as session:
                 session.machines.replace(replace(machine, hardware=None))
@@ -101,6 +110,7 @@ class MachineActions:
         hardware = self._engine.hardware(machine.id)
         if hardware is None:
             return InProgress(SOON_S)
+        self._inspections.pop(machine.id, None)
         with self._store.transaction() as session:
             inspected = session.machines.replace(
                 replace(machine, hardware=hardware, inspected_at=self._now())
@@ -136,4 +146,14 @@ def _words(hardware: Hardware) -> str:
     return (
         f"{hardware.vcpus} CPUs, {hardware.memory_mib} MiB, {len(hardware.disks)} disks, "
         f"{len(hardware.nics)} NICs"
+    )
+
+
+def _nothing_found(machine: Machine, at: datetime) -> Fault:
+    return Fault(
+        "inspection-empty",
+        f"{machine.name}: inspection ended {INSPECTIONS_MAX} times, but the engine has no findings",
+        "see that the engine keeps inventories and that the ramdisk's agent reports one, "
+        f"then `rackhand machine retry {machine.name}`",
+        at,
     )

@@ -34,6 +34,7 @@ IDLE_S = 5.0
 STOP_CHECK_S = 0.25
 ENGINE = ("engine", UUID(int=0), "engine")
 """The subject of events about the engine itself."""
+PASS = UUID(int=1)
 WORKERS = 8
 STEP_LIMIT_S = 60.0
 
@@ -90,6 +91,8 @@ class Loop:
         self._deploy_slots = Slots(deploys_at_once)
         self._ramdisk_slots = Slots(ramdisks_at_once)
         self._workers = Workers(WORKERS)
+        # A thread of its own, so that an engine that hangs does not hold up stopping.
+        self._passes = Workers(1)
         self._news = StateNews(store)
         self._lock = threading.Lock()
         self._again_in_s = IDLE_S
@@ -129,8 +132,11 @@ class Loop:
         LOG.info("the loop begins")
         while not stop.is_set():
             seen = self._changes.count()
-            self._pass()
+            self._passes.begin(PASS, self._pass)
+            while not stop.is_set() and not self._passes.wait_idle(STOP_CHECK_S):
+                pass
             self._rest(stop, seen)
+        self._passes.stop()
         self._workers.stop()
         LOG.info("the loop has stopped")
 
