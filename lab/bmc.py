@@ -107,6 +107,9 @@ def start(places: Places, machine: Machine) -> bool:
             stdout=log,
             stderr=log,
             start_new_session=True,
+            # Keeps Python's ignored SIGPIPE: ipmi_sim would die of it whenever QEMU goes away
+            # just before it writes to the serial or KCS connection.
+            restore_signals=False,
             cwd=place.run,
         )
     place.bmc_pid.write_text(f"{process.pid}\n")

@@ -63,7 +63,8 @@ def plug(places: Places, rack: Rack) -> None:
             if nic.port:
                 words += ["--", "--may-exist", "add-port", SWITCH, tap]
                 words += ["--", "set", "port", tap, *port_settings(nic.port)]
-    vsctl(places, *words)
+    if words:
+        vsctl(places, *words)
 
 
 def port_settings(port: SwitchPort) -> list[str]:

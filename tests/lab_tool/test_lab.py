@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from lab.places import Places
+from lab.process import alive
 
 ROOT = Path(__file__).resolve().parents[2]
 A, B = Places("test-a"), Places("test-b")
@@ -58,6 +59,12 @@ def lab(*words: str, expect: int = 0, **environment: str) -> str:
     return done.stdout + done.stderr
 
 
+def traces(places: Places) -> str:
+    folder = places.run / "machines/m1"
+    logs = [f.read_text(errors="replace")[-600:] for f in sorted(folder.glob("*.log"))]
+    return "\n".join([*logs, *processes_of(places)])
+
+
 def ipmi(places: Places, *words: str, password: str = "right", expect: int = 0) -> str:  # noqa: S107
     command = ["ipmitool", "-I", "lanplus", "-C", "3", "-N", "2", "-R", "2"]
     command += ["-H", "127.0.1.31", "-U", "admin"]
@@ -65,7 +72,7 @@ def ipmi(places: Places, *words: str, password: str = "right", expect: int = 0) 
         ["ip", "netns", "exec", places.namespace, *command, "-P", password, *words],
         capture_output=True, text=True, check=False, timeout=30,
     )  # fmt: skip
-    assert (done.returncode != 0) == (expect != 0), done.stdout + done.stderr
+    assert (done.returncode != 0) == (expect != 0), done.stdout + done.stderr + traces(places)
     return done.stdout + done.stderr
 
 
@@ -145,6 +152,17 @@ def test_power_is_on_during_post_and_reset_runs_post_again(labs: Path) -> None:
     ipmi(A, "chassis", "power", "off")
     assert "is off" in ipmi(A, "chassis", "power", "status")
     assert "off" in lab("machine", "power", "--name", A.name, "m1")
+
+
+def test_bmc_survives_power_cuts_at_any_moment(labs: Path) -> None:
+    pid_file = A.run / "machines/m2/ipmi_sim.pid"
+    command = ["ip", "netns", "exec", A.namespace, "ipmitool", "-I", "lanplus", "-C", "3"]
+    command += ["-H", "127.0.1.32", "-U", "root", "-P", "other", "chassis", "power"]
+    for delay_s in (0, 0.1, 0.2, 0.3, 0.45, 0.6, 0.8, 1.0, 1.2):
+        subprocess.run([*command, "on"], check=True, timeout=30, capture_output=True)
+        time.sleep(delay_s)
+        subprocess.run([*command, "off"], check=True, timeout=30, capture_output=True)
+    assert alive(pid_file)
 
 
 def test_boot_device_is_one_shot_then_the_disk(labs: Path) -> None:
