@@ -81,12 +81,8 @@ class Site:
 
 
 @pytest.fixture
-def site(tmp_path: Path) -> Iterator[Site]:
-    tmp_path.chmod(0o755)
-    for folder in tmp_path.parents:
-        if folder.stat().st_uid == os.getuid() and folder.name.startswith("pytest"):
-            folder.chmod(0o755)
-    tftp, folder = tmp_path / "tftp", tmp_path / "gateway"
+def site(open_folder: Path) -> Iterator[Site]:
+    tftp, folder = open_folder / "tftp", open_folder / "gateway"
     tftp.mkdir(mode=0o755)
     (tftp / "undionly.kpxe").write_bytes(b"loader" * 1000)
     folder.mkdir()
@@ -96,8 +92,8 @@ def site(tmp_path: Path) -> Iterator[Site]:
         place = GatewayPlace(
             folder=folder,
             tftp_root=tftp,
-            api_socket=tmp_path / "api.sock",
-            token_file=tmp_path / "token",
+            api_socket=open_folder / "api.sock",
+            token_file=open_folder / "token",
             management_address=IPv4Address("10.255.255.1"),
             dnsmasq_group=group.gr_name,
             ports=VethPorts(server, client),

@@ -78,12 +78,8 @@ def test_an_account_that_is_not_there_is_named(paths: StatePaths) -> None:
         account("no-such-one", "rackhand.toml")
 
 
-def test_a_clone_that_the_account_cannot_enter_is_named(tmp_path: Path, who: Account) -> None:
-    for folder in tmp_path.parents:
-        if folder.name.startswith("pytest"):
-            folder.chmod(0o755)
-    tmp_path.chmod(0o755)
-    closed = tmp_path / "home"
+def test_a_clone_that_the_account_cannot_enter_is_named(open_folder: Path, who: Account) -> None:
+    closed = open_folder / "home"
     program = closed / "clone/bin/python"
     program.parent.mkdir(parents=True)
     program.write_text("")

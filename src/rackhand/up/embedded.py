@@ -102,9 +102,8 @@ def _add_services(
     settings: Settings, paths: StatePaths, who: Account, supervisor: Supervisor, voice: Voice
 ) -> None:
     source = Path(rackhand.__file__).parent
-    check_account_can_read(
-        who, settings.source, Path(sys.prefix), source, settings.ironic_env / "bin/ironic"
-    )
+    ironic = settings.ironic_env / "bin/ironic"
+    check_account_can_read(who, settings.source, paths.root, Path(sys.prefix), source, ironic)
     ensure_loopback_address(settings.management_address)
     used = paths.run / "settings.toml"
     read = Path(settings.source)

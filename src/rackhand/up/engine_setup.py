@@ -115,6 +115,6 @@ def check_account_can_read(who: Account, source: str, *places: Path) -> None:
                 missing = "there is no" if not folder.exists() else f"user {who.name} cannot enter"
                 raise CallFailed(
                     f"{missing} {folder}, which is on the way to {place}",
-                    "keep Rackhand where other accounts can read it, e.g. /opt/rackhand; for a "
-                    f'trial as root write user = "root" in {source}',
+                    "keep Rackhand and its state directory where other accounts can enter, e.g. "
+                    f'/opt/rackhand; for a trial as root write user = "root" in {source}',
                 )

@@ -1,0 +1,270 @@
+"""`rackhand up` as people start it: real Ironic, nginx, dnsmasq and Open vSwitch.
+
+It runs in a network namespace of its own and takes a minute, so it is left out by
+script/test --fast.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import namespaces
+import pytest
+
+from rackhand.up.unix_http import get_json
+
+pytestmark = [
+    pytest.mark.lab,
+    pytest.mark.timeout(300),
+    pytest.mark.skipif(os.geteuid() != 0, reason="makes network namespaces"),
+]
+SITE = "http://10.255.255.1"
+NETWORK = {
+    "name": "front",
+    "zone": "lab",
+    "vlan": 100,
+    "subnet": "10.100.0.0/24",
+    "gateway": "10.100.0.2",
+    "ranges": ["10.100.0.20-10.100.0.99"],
+}
+
+
+def eventually(seen: Callable[[], bool], timeout_s: float) -> None:
+    end = time.monotonic() + timeout_s
+    while not seen():
+        assert time.monotonic() < end, "it did not happen in time"
+        time.sleep(0.05)
+
+
+class Installation:
+    """One state directory, in one namespace with a switch."""
+
+    def __init__(self, folder: Path, namespace: str) -> None:
+        self.namespace = namespace
+        self.state = folder / "state"
+        self._folder = folder
+        self._switch(folder / "ovs")
+        ramdisk = folder / "ramdisk"
+        ramdisk.mkdir()
+        for name in ("kernel", "initramfs"):
+            (ramdisk / name).write_text(name)
+        self._settings = folder / "settings.toml"
+        self._settings.write_text(
+            f'ramdisk_dir = "{ramdisk}"\n[trunk]\nkind = "openvswitch"\n'
+            f'bridge = "br-mgmt"\ndatabase = "unix:{folder}/ovs/db.sock"\n'
+        )
+        self.output = folder / "up.out"
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def _switch(self, folder: Path) -> None:
+        folder.mkdir()
+        environment = {**os.environ, "OVS_RUNDIR": str(folder), "OVS_LOGDIR": str(folder)}
+        socket, database = folder / "db.sock", folder / "conf.db"
+        common = ["--detach", "--no-chdir", f"--log-file={folder}/log"]
+        vsctl = ["ovs-vsctl", f"--db=unix:{socket}", "--no-wait"]
+        for number, command in enumerate(
+            (
+                ["ovsdb-tool", "create", database, "/usr/share/openvswitch/vswitch.ovsschema"],
+                ["ovsdb-server", database, f"--remote=punix:{socket}", *common],
+                [*vsctl, "init"],
+                ["ovs-vswitchd", f"unix:{socket}", *common],
+                [*vsctl, "add-br", "br-mgmt"],
+                [*vsctl, "set", "bridge", "br-mgmt", "datapath_type=netdev"],
+            )
+        ):
+            extra = [f"--pidfile={folder}/{number}.pid", f"--unixctl={folder}/{number}.ctl"]
+            words = [*command, *extra] if "--detach" in command else command
+            inside = ["ip", "netns", "exec", self.namespace, *words]
+            subprocess.run(inside, env=environment, check=True, capture_output=True)
+
+    def command(self) -> list[str]:
+        up = ["-c", "from rackhand.doors.cli.main import main; main()", "up"]
+        where = ["--state", str(self.state), "--settings", str(self._settings)]
+        return ["ip", "netns", "exec", self.namespace, sys.executable, *up, *where]
+
+    def start(self) -> float:
+        """Start it; returns after how many seconds it said that it is up."""
+        began = time.monotonic()
+        with self.output.open("wb") as out:
+            self.process = subprocess.Popen(self.command(), stdout=out, stderr=out)
+        eventually(lambda: "Rackhand is up" in self.said() or self.ended(), 120)
+        assert not self.ended(), self.said()
+        return time.monotonic() - began
+
+    def ended(self) -> bool:
+        return self.process is not None and self.process.poll() is not None
+
+    def said(self) -> str:
+        return self.output.read_text()
+
+    def supervisor(self) -> int:
+        guard = int((self.state / "run/up.pid").read_text())
+        return children(guard)[0]
+
+    def api(self, path: str, body: dict[str, Any] | None = None) -> Any:
+        token = (self.state / "admin.token").read_text().strip()
+        headers = {"Authorization": f"Bearer {token}"}
+        if body is None:
+            return get_json(self.state / "api.sock", path, headers, 5)[1]
+        words = ["-H", f"Authorization: Bearer {token}", "--json", json.dumps(body)]
+        socket = str(self.state / "api.sock")
+        return subprocess.run(
+            ["curl", "-sf", "--unix-socket", socket, *words, f"http://api{path}"], check=True
+        )
+
+    def http(self, path: str, data: bytes | None = None) -> int:
+        """The status that a machine gets."""
+        request = urllib.request.Request(SITE + path, data)  # noqa: S310
+        with namespaces.inside(self.namespace):
+            try:
+                with urllib.request.urlopen(request, timeout=20) as answer:  # noqa: S310
+                    answer.read()
+                    return int(answer.status)
+            except urllib.error.HTTPError as error:
+                return error.code
+
+
+def children(pid: int) -> list[int]:
+    return [int(p) for p in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def command_line(pid: int) -> str:
+    return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode()
+
+
+@pytest.fixture(scope="module")
+def site(open_root: Path) -> Iterator[Installation]:
+    with namespaces.made() as namespace:
+        made = Installation(open_root, namespace)
+        try:
+            made.start()
+            yield made
+        finally:
+            for pid in namespaces.ip("netns", "pids", namespace).split():
+                os.kill(int(pid), signal.SIGKILL)
+
+
+def test_a_network_is_served_within_two_seconds_of_being_added(site: Installation) -> None:
+    site.api("/v1/zones", {"name": "lab"})
+    site.api("/v1/networks", NETWORK)
+    eventually(lambda: "dnsmasq of network front (VLAN 100) … ready" in site.said(), 2)
+    assert "fd00:100::1/64" in namespaces.ip("-n", site.namespace, "-br", "addr")
+
+
+def test_machines_reach_boot_files_and_the_ramdisks_calls_only(site: Installation) -> None:
+    node = "0a1b2c3d-0000-4000-8000-000000000001"
+    assert site.http("/boot.ipxe") == 200
+    assert site.http("/ramdisk/kernel") == 200
+    assert site.http("/") == 200
+    assert site.http("/v1/lookup?addresses=52:54:00:00:00:01") == 404, "Ironic's, no such node"
+    assert site.http(f"/v1/heartbeat/{node}", b"{}") in (400, 404)
+    for path in ("/v1", "/v1/", "/v1/nodes", "/v1/drivers", f"/v1/nodes/{node}", "/ironic.db"):
+        assert site.http(path) == 404, path
+    assert site.http("/ramdisk/kernel", b"x") == 403
+    assert site.http("/ramdisk/", None) == 404
+
+
+def test_an_inventory_larger_than_nginxs_buffers_passes(site: Installation) -> None:
+    inventory = json.dumps({"inventory": {"logs": "x" * 3_000_000}}).encode()
+    assert site.http("/v1/continue_inspection", inventory) in (400, 404), "Ironic's own answer"
+
+
+def test_the_access_log_holds_neither_query_nor_token_and_the_core_reads_it(
+    site: Installation,
+) -> None:
+    site.http("/v1/lookup?addresses=52:54:00:00:00:01&agent_token=secret-token")
+    log = site.state / "logs/nginx-access.jsonl"
+    text = log.read_text()
+    assert '"uri":"/v1/lookup"' in text
+    assert "secret-token" not in text
+    done = subprocess.run(
+        ["setpriv", "--reuid=rackhand", "--regid=rackhand", "--clear-groups", "cat", log],
+        capture_output=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_services_are_unprivileged_and_secrets_are_theirs(site: Installation) -> None:
+    users = {}
+    for pid in children(site.supervisor()):
+        status = Path(f"/proc/{pid}/status").read_text()
+        users[command_line(pid).split()[0]] = (
+            status.partition("Uid:")[2].split()[0],
+            status.partition("CapBnd:")[2].split()[0],
+        )
+    owner = str((site.state / "rackhand.db").stat().st_uid)
+    assert owner != "0"
+    assert users["ironic:"] == (owner, "0000000000000000")
+    assert users[sys.executable] == (owner, "0000000000000000")
+    assert users["dnsmasq"][0] not in ("0", owner)
+    for name in ("rackhand.db", "ironic/ironic.db", "admin.token"):
+        assert (site.state / name).stat().st_mode & 0o077 == 0, name
+
+
+def test_a_second_start_is_refused_and_names_the_first(site: Installation) -> None:
+    done = subprocess.run(site.command(), capture_output=True, text=True, check=False)
+    assert done.returncode != 0
+    assert f"process {(site.state / 'run/up.pid').read_text().strip()}" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("line", "name"),
+    [
+        ("nginx: master", "nginx"),
+        ("dnsmasq", "dnsmasq of network front (VLAN 100)"),
+        ("rackhand.app", "core"),
+        ("ironic: master", "ironic"),
+    ],
+)
+def test_a_killed_child_comes_back_with_a_named_reason(
+    site: Installation, line: str, name: str
+) -> None:
+    victim = next(p for p in children(site.supervisor()) if line in command_line(p))
+    os.kill(victim, signal.SIGKILL)
+    eventually(lambda: f"{name} was ended by signal SIGKILL" in site.said(), 5)
+    eventually(lambda: f"{name} … ready again" in site.said(), 60)
+    assert site.http("/boot.ipxe") == 200
+
+
+def test_kill_9_of_the_supervisor_leaves_nothing_and_the_next_start_goes_on(
+    site: Installation,
+) -> None:
+    os.kill(site.supervisor(), signal.SIGKILL)
+
+    def left() -> list[str]:
+        pids = namespaces.ip("netns", "pids", site.namespace).split()
+        return [line for line in map(_line_or_none, pids) if line and not line.startswith("ovs")]
+
+    eventually(lambda: left() == [], 3)
+    site.start()
+    assert [network["name"] for network in site.api("/v1/networks")] == ["front"]
+    eventually(lambda: "dnsmasq of network front (VLAN 100) … ready" in site.said(), 3)
+
+
+def _line_or_none(pid: str) -> str | None:
+    try:
+        return command_line(int(pid))
+    except FileNotFoundError:
+        return None
+
+
+def test_sigterm_stops_all_within_a_few_seconds(site: Installation) -> None:
+    assert site.process is not None
+    site.process.send_signal(signal.SIGTERM)
+    assert site.process.wait(20) == 0
+    assert "stopped after" in site.said()
+    assert "killed" not in site.said()
+    pids = namespaces.ip("netns", "pids", site.namespace).split()
+    assert [p for p in pids if not command_line(int(p)).startswith("ovs")] == []
+    assert not (site.state / "api.sock").exists()
