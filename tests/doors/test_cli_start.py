@@ -6,7 +6,6 @@ import os
 import pty
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -28,12 +27,19 @@ def test_help_is_quick_and_loads_nothing_it_does_not_need(state: Path) -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "[]"
-    times = []
+    used_s = []
     for _ in range(3):
-        started = time.monotonic()
+        before = os.times()
         subprocess.run([COMMAND, "--help"], capture_output=True, check=True)
-        times.append(time.monotonic() - started)
-    assert min(times) < 0.5, times  # 0.1 s where nothing else runs
+        after = os.times()
+        used_s.append(
+            after.children_user
+            - before.children_user
+            + after.children_system
+            - before.children_system
+        )
+    # Processor time, not the clock's: a busy machine is no slow program.
+    assert min(used_s) < 0.25, used_s
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])

@@ -95,7 +95,7 @@ class LeaseProgress:
         """Take in what was seen."""
         self._lease = lease
         if self._live is not None:
-            self._live.update(self._table(), refresh=True)
+            self._live.refresh()
             return
         for entry in lease["ledger"]:
             self._tell(f"{entry['total_seconds']:7.1f} s  {_(entry['stage'])}", entry["at"])

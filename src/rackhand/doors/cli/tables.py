@@ -6,6 +6,7 @@ import json
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from io import StringIO
 from typing import Any, TypeVar
 
 import click
@@ -105,15 +106,21 @@ def print_table(
     from rich.text import Text
 
     stream = sys.stderr if to_stderr else sys.stdout
-    console = Console(file=stream, width=None if stream.isatty() else 1000, highlight=False)
     headed = any(column.header for column in columns)
-    table = Table(box=None, show_header=headed, header_style="bold", pad_edge=False, padding=(0, 2))
+    table = Table(box=None, show_header=headed, header_style="bold", pad_edge=False)
     for column in columns:
         table.add_column(column.header, justify="right" if column.right else "left")
     for row in rows:
         cells = [column.text(row) for column in columns]
         table.add_row(*(Text(cell, style=_COLOURS.get(cell, "")) for cell in cells))
-    console.print(table)
+    if stream.isatty():
+        Console(file=stream, highlight=False).print(table)
+        return
+    flat = Console(file=StringIO(), width=1000, highlight=False, color_system=None)
+    with flat.capture() as captured:
+        flat.print(table)
+    for line in captured.get().splitlines():
+        print(line.rstrip(), file=stream)
 
 
 def gib(size_bytes: object) -> str | None:

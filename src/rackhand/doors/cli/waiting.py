@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
 from rackhand.doors.cli.connection import Api
-from rackhand.doors.cli.exits import Complaint, Unreachable
+from rackhand.doors.cli.exits import Complaint, ExitCode
 
 T = TypeVar("T")
 
@@ -42,8 +42,8 @@ def look_until_timeout(
 ) -> Iterator[T]:
     """Yield what ``look`` returns, again and again; the caller stops when it is content.
 
-    Raises a Complaint ``timed-out`` after ``timeout_s`` seconds, and Unreachable when
-    Rackhand does not answer for two minutes.
+    Raises a Complaint ``timed-out`` after ``timeout_s`` seconds, and the last one met
+    when Rackhand does not answer well for two minutes.
     """
     end = clock() + timeout_s
     away_since: float | None = None
@@ -53,7 +53,10 @@ def look_until_timeout(
             if clock() < end:
                 pause()
             away_since = None
-        except Unreachable:
+        except Complaint as complaint:
+            # Away, or stopping, or its database busy: all of it may pass.
+            if complaint.exit_code not in (ExitCode.UNREACHABLE, ExitCode.INTERNAL):
+                raise
             away_since = away_since if away_since is not None else clock()
             if clock() - away_since > _OUTAGE_S:
                 raise
@@ -68,8 +71,6 @@ def look_until_timeout(
 
 def fault_complaint(what: str, fault: Any, hint: str) -> Complaint:
     """Make the complaint about a machine or lease that failed while we waited."""
-    from rackhand.doors.cli.exits import ExitCode
-
     if not fault:
         return Complaint("failed", f"{what} failed", hint, exit_code=ExitCode.FAILED)
     words = fault["hint"] or hint
