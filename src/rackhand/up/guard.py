@@ -25,8 +25,9 @@ def run_guarded(supervise: Callable[[], int]) -> int:
     """Run ``supervise`` in the supervisor process; returns its exit code.
 
     Where a namespace may not be made (a service without CAP_SYS_ADMIN) the children
-    are still tied to the supervisor, but their own helpers are not: there, systemd's
-    control group takes care of those. Call it with one thread only.
+    are still tied to the supervisor, except those that change their user themselves
+    (dnsmasq, nginx's workers) or have children: there, systemd's control group must
+    end those. Call it with one thread only.
     """
     libc = ctypes.CDLL(None, use_errno=True)
     libc.unshare(CLONE_NEWPID)
