@@ -152,7 +152,12 @@ def test_inventory_tells_only_what_a_person_would_note_down() -> None:
     n1, n2 = yaml.safe_load(import_file(rack_file.parse(GOOD, "rack.yaml")))["machines"]
     assert n1 == {
         "name": "n1",
-        "bmc": {"address": "127.0.1.11", "username": "admin", "password": "secret"},
+        "bmc": {
+            "address": "127.0.1.11",
+            "username": "admin",
+            "password": "secret",
+            "cipher_suite": 3,
+        },
         "nics": [
             {"mac": "52:54:00:10:01:01", "vlan": 100, "boot": True},
             {"mac": "52:54:00:10:01:02", "vlan": 100, "tagged": [200, 300]},
