@@ -36,7 +36,9 @@ def test_from_import_to_release(rackhand: Rackhand, site: Path, house: House) ->
         asked = rackhand("lease", "request", "web-01", *ask, *password, "--wait", "-o", "json")
         assert asked.code == 0, asked.err
         assert asked.json[0]["state"] == "active"
-        assert "placed" in asked.err
+        stages = [entry["stage"] for entry in asked.json[0]["ledger"]]
+        assert {"placed", "image-written", "reachable"} <= set(stages)
+        assert [stage for stage in stages if f"s  {stage}\n" not in asked.err] == []
         assert "state: active" in asked.err
 
         ledger = rackhand("lease", "ledger", "web-01")

@@ -35,7 +35,7 @@ def tell_reasons(reasons: Mapping[str, Sequence[str]], *, to_stderr: bool = True
     from rackhand.doors.cli.tables import Column, print_table
 
     rows: list[dict[str, Any]] = [
-        {"machine": name if index == 0 else "", "why": why}
+        {"machine": name if index == 0 else " ", "why": why}
         for name, whys in reasons.items()
         for index, why in enumerate(whys or ("",))
     ]

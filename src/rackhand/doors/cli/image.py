@@ -12,7 +12,7 @@ import click
 from rackhand.doors.cli.connection import Api, Connection
 from rackhand.doors.cli.exits import Complaint, ExitCode
 from rackhand.doors.cli.noun_commands import add_list, add_remove, add_show
-from rackhand.doors.cli.tables import Column, gib, output_option, print_rows, when
+from rackhand.doors.cli.tables import Column, output_option, print_rows, size, when
 from rackhand.doors.cli.words import _
 
 COLUMNS = [
@@ -20,14 +20,14 @@ COLUMNS = [
     Column(_("SYSTEM"), lambda image: f"{image['os_family']} {image['os_version']}"),
     Column(_("ARCHITECTURE"), "architecture"),
     Column(_("FIRMWARE"), "firmware"),
-    Column(_("SIZE"), lambda image: gib(image["size_bytes"]), right=True),
-    Column(_("STORED"), lambda image: gib(image["compressed_bytes"]), right=True),
+    Column(_("SIZE"), lambda image: size(image["size_bytes"]), right=True),
+    Column(_("STORED"), lambda image: size(image["compressed_bytes"]), right=True),
     Column(_("READY"), "ready"),
 ]
 _FACTS = [
     *COLUMNS,
     Column(_("VOLUME GROUP"), "volume_group"),
-    Column(_("SMALLEST DISK"), lambda image: gib(image["minimum_disk_bytes"])),
+    Column(_("SMALLEST DISK"), lambda image: size(image["minimum_disk_bytes"])),
     Column("SHA256", "sha256"),
     Column(_("MADE"), lambda image: when(image["created_at"])),
     Column(_("ID"), "id"),

@@ -97,8 +97,9 @@ class LeaseProgress:
         if self._live is not None:
             self._live.refresh()
             return
-        for entry in lease["ledger"]:
-            self._tell(f"{entry['total_seconds']:7.1f} s  {_(entry['stage'])}", entry["at"])
+        for entry in lease["ledger"] if lease["intent"] == "active" else ():
+            line = f"{entry['total_seconds']:7.1f} s  {_(entry['stage'])}"
+            self._tell(line, entry["stage"] + entry["at"])
         self._tell(f"           {_('state')}: {_(lease['state'])}", lease["state"])
 
     def _tell(self, line: str, key: str) -> None:

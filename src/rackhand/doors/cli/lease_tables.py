@@ -9,7 +9,7 @@ import click
 
 from rackhand.doors.cli.complaints import tell_reasons
 from rackhand.doors.cli.exits import Complaint
-from rackhand.doors.cli.tables import Column, gib, print_data, print_facts, print_table, when
+from rackhand.doors.cli.tables import Column, print_data, print_facts, print_table, size, when
 from rackhand.doors.cli.words import _
 
 
@@ -20,7 +20,7 @@ def _addresses(lease: Mapping[str, Any]) -> list[str]:
 def _disk(disk: Mapping[str, Any] | None) -> str | None:
     if disk is None:
         return None
-    facts = (disk["name"], gib(disk["size_bytes"]), disk["model"], disk["serial"])
+    facts = (disk["name"], size(disk["size_bytes"]), disk["model"], disk["serial"])
     return ", ".join(str(fact) for fact in facts if fact)
 
 

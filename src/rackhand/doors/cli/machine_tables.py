@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from rackhand.doors.cli.tables import Column, gib, print_data, print_facts, print_table, when
+from rackhand.doors.cli.tables import Column, print_data, print_facts, print_table, size, when
 from rackhand.doors.cli.words import _
 
 
@@ -24,7 +24,7 @@ def _hardware(machine: Mapping[str, Any]) -> str | None:
     found = machine["hardware"]
     if found is None:
         return None
-    disks = "+".join(str(gib(disk["size_bytes"])) for disk in found["disks"]) or "-"
+    disks = "+".join(str(size(disk["size_bytes"])) for disk in found["disks"]) or "-"
     return f"{found['vcpus']} CPU, {found['memory_mib']} MiB, {disks}"
 
 
@@ -72,7 +72,7 @@ _NICS = [
 ]
 _DISKS = [
     Column(_("DISK"), "name"),
-    Column(_("SIZE"), lambda disk: gib(disk["size_bytes"]), right=True),
+    Column(_("SIZE"), lambda disk: size(disk["size_bytes"]), right=True),
     Column(_("TRANSPORT"), "transport"),
     Column(_("VENDOR"), "vendor"),
     Column(_("MODEL"), "model"),

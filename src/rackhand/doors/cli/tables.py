@@ -123,9 +123,12 @@ def print_table(
         print(line.rstrip(), file=stream)
 
 
-def gib(size_bytes: object) -> str | None:
-    """Write a size in GiB with one digit."""
-    return f"{size_bytes / (1 << 30):.1f} GiB" if isinstance(size_bytes, int) else None
+def size(size_bytes: object) -> str | None:
+    """Write a size in GiB, or MiB below one, with one digit."""
+    if not isinstance(size_bytes, int):
+        return None
+    gib = size_bytes / (1 << 30)
+    return f"{gib:.1f} GiB" if gib >= 1 else f"{gib * 1024:.1f} MiB"
 
 
 def when(moment: object) -> str | None:
