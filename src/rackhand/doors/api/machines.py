@@ -68,6 +68,13 @@ def machine_routes(machines: Machines) -> APIRouter:
         """Forget a machine that no lease holds."""
         machines.remove(machine)
 
+    _add_tasks(router, machines)
+    return router
+
+
+def _add_tasks(router: APIRouter, machines: Machines) -> None:
+    """Add the endpoints that begin something; its outcome is seen at the machine."""
+
     @router.post("/{machine}/inspect", status_code=202)
     def inspect_machine(machine: str) -> MachineAnswer:
         """Inspect it anew."""
@@ -85,8 +92,6 @@ def machine_routes(machines: Machines) -> APIRouter:
         """Switch it on or off, or restart it."""
         machines.power(machine, body.to)
         return MachineAnswer.of(machines.find(machine))
-
-    return router
 
 
 def _import_schema() -> dict[str, Any]:
