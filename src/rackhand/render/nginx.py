@@ -46,7 +46,7 @@ daemon off;
 user {settings.user} {settings.group};
 worker_processes 2;
 pid {run}/nginx.pid;
-error_log stderr warn;
+error_log stderr error;
 events {{
     worker_connections 1024;
 }}
