@@ -237,14 +237,9 @@ class TestInsideOfLeases:
     def test_of_many_who_want_one_machine_one_gets_it(self, rung: Rung) -> None:
         machine = rung.machine(S.AVAILABLE).machine_id
         leases = [uuid4() for _ in range(8)]
-        deadline = time.monotonic() + PATIENCE_S
-        got: list[UUID | None] = [None]
         with ThreadPoolExecutor(8) as pool:
-            # Ironic may refuse all of them while they hold each other's lock: ask again.
-            while not any(got):
-                assert time.monotonic() < deadline
-                got = list(pool.map(lambda lease: rung.engine.allocate(lease, [machine]), leases))
-        assert sorted(got, key=str) == [machine] + [None] * 7
+            got = list(pool.map(lambda lease: rung.engine.allocate(lease, [machine]), leases))
+        assert [taken for taken in got if taken is not None] == [machine]
         assert rung.engine.observe(machine).lease_id == leases[got.index(machine)]
 
     def test_only_the_holder_deploys(self, rung: Rung) -> None:
