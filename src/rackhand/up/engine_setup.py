@@ -106,15 +106,17 @@ def check_account_can_read(who: Account, source: str, *places: Path) -> None:
     CallFailed names the first folder in its way (a clone below /root, as a rule).
     """
     for place in places:
-        for folder in (*reversed(place.parents), place):
-            done = subprocess.run(
-                [*privileges(who), "test", "-r" if folder == place else "-x", str(folder)],
-                check=False,
+        if not place.exists():
+            raise CallFailed(
+                f"there is no {place}",
+                f"script/bootstrap makes both environments; {source} may name another ironic_env",
             )
+        for folder in (*reversed(place.parents), place):
+            right = "-r" if folder == place else "-x"
+            done = subprocess.run([*privileges(who), "test", right, str(folder)], check=False)
             if done.returncode != 0:
-                missing = "there is no" if not folder.exists() else f"user {who.name} cannot enter"
                 raise CallFailed(
-                    f"{missing} {folder}, which is on the way to {place}",
+                    f"user {who.name} cannot enter {folder}, which is on the way to {place}",
                     "keep Rackhand and its state directory where other accounts can enter, e.g. "
                     f'/opt/rackhand; for a trial as root write user = "root" in {source}',
                 )

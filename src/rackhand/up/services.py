@@ -63,7 +63,7 @@ def nginx(settings: Settings, paths: StatePaths, who: Account) -> Program:
     """Boot files, images and the ramdisk's calls; ready when its port is open."""
     run = paths.run / "nginx"
     run.mkdir(exist_ok=True)
-    conf = run / "nginx.conf"
+    conf, pid_file = run / "nginx.conf", run / "nginx.pid"
     text = nginx_conf(
         NginxSettings(
             address=settings.management_address,
@@ -81,7 +81,9 @@ def nginx(settings: Settings, paths: StatePaths, who: Account) -> Program:
         argv=("nginx", "-p", str(run), "-e", "stderr", "-c", str(conf)),
         log=paths.logs / "nginx.log",
         hint=f"is something else on {settings.management_address}:80? `ss -ltnp 'sport = 80'`",
-        ready=lambda _: _listens(settings.management_address, 80),
+        # It writes that file once it has the port, so another server there does not count.
+        ready=lambda _: pid_file.exists() and _listens(settings.management_address, 80),
+        before_start=lambda: pid_file.unlink(missing_ok=True),
         ready_timeout_s=15.0,
         stop_timeout_s=4.0,
     )

@@ -161,6 +161,7 @@ class Supervisor:
 
     def stop_all(self, *first: str) -> None:
         """Stop everything: ``first`` one after the other, then the rest at once."""
+        self.stopping = True
         groups = [[name] for name in first]
         groups.append([name for name in self._all if name not in first])
         for group in groups:
