@@ -10,8 +10,9 @@ from pathlib import Path
 
 from rackhand.build.cpio_archive import newc
 
-# On the agent's path (usr/local is first, see recipes/ramdisk/files).
 _PLACE = "opt/rackhand"
+# Puts that place on Python's path, with no variable that the agent's tools would inherit.
+_PATH_FILE = "usr/local/lib/python3.11/dist-packages/rackhand.pth"
 _PARTS = ("model", "rules", "render", "plugins/agent")
 _RAMDISK_PYTHON = (3, 11)
 _ENTRY_POINTS = """\
@@ -47,6 +48,7 @@ def plugin_archive(package: Path) -> bytes:
     files[f"{info}/METADATA"] = b"Metadata-Version: 2.1\nName: rackhand\nVersion: 0\n"
     if (package / "plugins/agent/hardware.py").exists():
         files[f"{info}/entry_points.txt"] = _ENTRY_POINTS.encode()
+    files[_PATH_FILE] = f"/{_PLACE}\n".encode()
     return newc(files)
 
 
