@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from rackhand.build.progress import Progress
@@ -71,3 +73,13 @@ def keep_packages(progress: Progress, tree: Path, package_cache: Path) -> None:
         package.replace(package_cache / package.name)
     for index in ("var/lib/apt/lists", "var/cache/apt"):
         progress.run("find", tree / index, "-type", "f", "-delete")
+
+
+@contextmanager
+def kernel_view(progress: Progress, tree: Path, *names: str) -> Iterator[None]:
+    """Show the host's ``/proc``, ``/sys`` or ``/dev`` inside the tree while programs run in it."""
+    with ExitStack() as mounted:
+        for name in names:
+            progress.run("mount", "--bind", f"/{name}", tree / name)
+            mounted.callback(progress.run, "umount", tree / name)
+        yield

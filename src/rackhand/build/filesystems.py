@@ -30,7 +30,7 @@ def make_ext4(
     and a crash would replay them.
     """
     progress.run(
-        "mke2fs", "-q", "-F", "-t", "ext4", "-b", str(_BLOCK), "-m", "1",
+        "mke2fs", "-q", "-F", "-t", "ext4", "-b", str(_BLOCK), "-m", "1", "-e", "remount-ro",
         "-L", label, "-U", str(identity), "-J", f"size={journal_mib}",
         # GRUB 2.06 reads neither of these.
         "-O", "^metadata_csum_seed,^orphan_file",

@@ -9,12 +9,11 @@ from __future__ import annotations
 
 import shutil
 import uuid
-from contextlib import ExitStack
 from pathlib import Path
 
 from rackhand.build import boot_loaders, filesystems
 from rackhand.build.artefact import ArtefactKind, build_once, files_below, hash_inputs
-from rackhand.build.debian_tree import make_tree, read_list
+from rackhand.build.debian_tree import kernel_view, make_tree, read_list
 from rackhand.build.image_layout import MOUNTS, VOLUME_GROUP, VOLUMES_MIB, partition_disk
 from rackhand.build.pack import SystemFacts, pack
 from rackhand.build.progress import Progress
@@ -27,6 +26,17 @@ _SOURCES = (
     "image.py", "image_layout.py", "debian_tree.py", "filesystems.py", "volume_group.py",
     "boot_loaders.py", "pack.py",
 )  # fmt: skip
+# Each is a program run at every start that finds nothing to do on this image.
+_NO_GENERATORS = (
+    "cloud-init-generator",
+    "systemd-cryptsetup-generator",
+    "systemd-gpt-auto-generator",
+    "systemd-hibernate-resume-generator",
+    "systemd-integritysetup-generator",
+    "systemd-rc-local-generator",
+    "systemd-sysv-generator",
+    "systemd-veritysetup-generator",
+)
 _JOURNAL_MIB = {"root": 16, "var": 16, "home": 4, "boot": 4}
 
 
@@ -90,9 +100,20 @@ def _settle(tree: Path, progress: Progress) -> None:
     for unit in read_list(RECIPE / "masked-units.txt"):
         (units / unit).unlink(missing_ok=True)
         (units / unit).symlink_to("/dev/null")
+    # cloud-init is always on and its data source known: no search at every start.
+    (units / "multi-user.target.wants/cloud-init.target").symlink_to(
+        "/lib/systemd/system/cloud-init.target"
+    )
+    generators = tree / "etc/systemd/system-generators"
+    generators.mkdir()
+    for generator in _NO_GENERATORS:
+        (generators / generator).symlink_to("/dev/null")
+    (tree / "usr/local/sbin/netplan").chmod(0o755)
+    for service in ("systemd-networkd", "systemd-resolved"):
+        progress.run("systemctl", f"--root={tree}", "enable", service)
     (tree / "etc/hostname").write_text("debian\n")
     (tree / "etc/resolv.conf").unlink(missing_ok=True)
-    (tree / "etc/resolv.conf").write_text("")
+    (tree / "etc/resolv.conf").symlink_to("../run/systemd/resolve/stub-resolv.conf")
     progress.run("chroot", tree, "passwd", "--quiet", "--lock", "root")
 
 
@@ -102,10 +123,7 @@ def _kernel_version(tree: Path) -> str:
 
 
 def _initramfs(tree: Path, version: str, progress: Progress) -> None:
-    with ExitStack() as mounted:
-        for name in ("proc", "sys", "dev"):
-            progress.run("mount", "--bind", f"/{name}", tree / name)
-            mounted.callback(progress.run, "umount", tree / name)
+    with kernel_view(progress, tree, "proc", "sys", "dev"):
         progress.run("chroot", tree, "dracut", "--force", f"/boot/initrd.img-{version}", version)
 
 
@@ -126,7 +144,7 @@ menuentry "Debian 12, Linux {version}" {{
 
 
 def _fstab(ids: dict[str, uuid.UUID]) -> str:
-    lines = [f"/dev/mapper/{VOLUME_GROUP}-root / ext4 errors=remount-ro 0 1"]
+    lines = [f"/dev/mapper/{VOLUME_GROUP}-root / ext4 defaults 0 1"]
     for volume, place in MOUNTS.items():
         lines.append(f"/dev/mapper/{VOLUME_GROUP}-{volume} {place} ext4 defaults 0 2")
     lines.append(f"UUID={ids['boot']} /boot ext4 defaults 0 2")

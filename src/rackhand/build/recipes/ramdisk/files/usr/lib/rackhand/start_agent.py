@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from ironic_python_agent.cmd import agent
+from load_agent import load
 
 REACHABLE_WITHIN_S = 180
 _TOKEN = re.compile(r"""(agent_token['"]?\s*[=:]\s*['"]?)[^&\s'"]+""")
@@ -66,6 +66,7 @@ def say(what: str) -> None:
 
 def main() -> None:
     """Wait for hardware and network, then be the agent."""
+    agent = load()
     say("agent loaded")
     subprocess.run(["udevadm", "settle", "--timeout=60"], check=False)
     say("hardware found")
