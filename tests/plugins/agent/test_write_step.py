@@ -149,3 +149,19 @@ def test_config_drives_that_cannot_be_are_refused() -> None:
 def test_an_order_survives_json(tmp_path: Path, serve: Any, disk: Disk) -> None:
     order = _order(tmp_path, serve, disk, disk_hint=DiskHint(serial="L-1", smallest=True))
     assert parse_write_order(json.loads(json.dumps(render_write_order(order)))) == order
+
+
+def test_cleaning_clears_local_disks_and_leaves_others_alone(tmp_path: Path, disk: Disk) -> None:
+    shared = Disk("/dev/never", DISK_BYTES, Transport.ISCSI, serial="S-1")
+    said: list[str] = []
+    write_step.clear_machine(
+        {
+            "a": BlockDevice(Path(disk.name).name, "disk", (disk,)),
+            "b": BlockDevice("never", "disk", (shared,)),
+        },
+        said.append,
+    )
+    content = Path(disk.name).read_bytes()
+    assert content[:MIB] == content[-MIB:] == bytes(MIB)
+    assert content[2 * MIB] == 0xAA
+    assert any("shared storage" in line for line in said)

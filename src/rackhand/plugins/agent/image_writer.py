@@ -7,7 +7,9 @@ that starts.
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
+import fcntl
 import os
 import subprocess
 import threading
@@ -28,6 +30,7 @@ Progress = Callable[[str], None]
 _libc = ctypes.CDLL(None, use_errno=True)
 _PUNCH_HOLE_KEEP_SIZE = 0x02 | 0x01  # linux/falloc.h
 _SYNC_FILE_RANGE_WRITE = 0x02  # linux/fs.h
+_SET_PIPE_SIZE = 1031  # linux/fcntl.h
 
 
 class ImageWriteError(Exception):
@@ -46,9 +49,11 @@ def write_image(fd: int, manifest: Manifest, chunks: Iterable[bytes], say: Progr
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
+        bufsize=0,
     ) as zstd:
         unpacked, complaints = cast(IO[bytes], zstd.stdout), cast(IO[bytes], zstd.stderr)
         feeder = _Feeder(chunks, cast(IO[bytes], zstd.stdin))
+        _widen(unpacked)
         feeder.start()
         try:
             while data := unpacked.read(CHUNK_BYTES):
@@ -66,6 +71,12 @@ def write_image(fd: int, manifest: Manifest, chunks: Iterable[bytes], say: Progr
     return target.finish()
 
 
+def _widen(pipe: IO[bytes]) -> None:
+    """Let a pipe hold as much as the kernel grants anybody: a sixteenth of the switches."""
+    with contextlib.suppress(OSError):
+        fcntl.fcntl(pipe, _SET_PIPE_SIZE, CHUNK_BYTES)
+
+
 class _Feeder(threading.Thread):
     """Pushes the compressed stream into zstd while the caller writes what comes out."""
 
@@ -75,10 +86,13 @@ class _Feeder(threading.Thread):
         self.error: Exception | None = None
 
     def run(self) -> None:
+        _widen(self._pipe)
         try:
             with self._pipe:
                 for chunk in self._chunks:
-                    self._pipe.write(chunk)
+                    view = memoryview(chunk)
+                    while view:
+                        view = view[self._pipe.write(view) :]
         except BrokenPipeError:
             # zstd has ended before its input: its own message says why.
             return

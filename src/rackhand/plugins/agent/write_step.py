@@ -30,7 +30,7 @@ from rackhand.plugins.agent.image_writer import (
 from rackhand.plugins.agent.manifest import LIMIT_BYTES, Manifest, ManifestError, parse_manifest
 from rackhand.plugins.agent.partition_table import TablePlan, plan_table
 from rackhand.render.write_order import WriteOrder
-from rackhand.rules.root_disk import choose_root_disk, same_disk
+from rackhand.rules.root_disk import choose_root_disk, judge_disk, same_disk
 
 DRIVE_LIMIT_BYTES = 64 << 20
 """A config drive that unpacks to more is refused (gzip bombs; upstream's limit too)."""
@@ -78,6 +78,25 @@ def write_machine(
     finally:
         os.close(fd)
     return _result(disk, manifest, len(drive), zeroed, time.monotonic() - began)
+
+
+def clear_machine(devices: Mapping[str, BlockDevice], say: Progress) -> None:
+    """Clear the signatures of every disk that may be written at all.
+
+    Raises WriteRefused for a disk in use, OSError from a disk; disks before it are cleared.
+    """
+    for disk in whole_disks(devices):
+        if not judge_disk(disk).ok:
+            say(f"{disk.name} is left alone: {'; '.join(judge_disk(disk).reasons)}")
+            continue
+        release_disk(disk, devices)
+        fd = open_disk(disk.name)
+        try:
+            clear_signatures(fd, os.lseek(fd, 0, os.SEEK_END), partitions_of(disk.name))
+            _reread_partitions(fd, disk.name)
+        finally:
+            os.close(fd)
+        say(f"{disk.name} (serial {disk.serial}) is cleared")
 
 
 def _manifest(order: WriteOrder) -> Manifest:
