@@ -52,7 +52,7 @@ _MEANINGS = (
         r"|insufficient privilege|privilege level .*(invalid|insufficient)",
         "bmc-password-wrong",
         "its BMC refused the user name or password",
-        "give the right ones: `rackhand machine set NAME --bmc-user USER --bmc-password-file FILE`",
+        "give the right ones: `rackhand machine set-bmc NAME --username USER --password-file FILE`",
     ),
     _meaning(
         None,

@@ -96,6 +96,10 @@ class IronicEngine:
         if verb is Verb.VERIFY and self.client.get(node, fields="maintenance")["maintenance"]:
             # A failed cleaning leaves it behind; whoever verifies says that it is mended.
             self.client.delete(f"{node}/maintenance")
+        if verb is Verb.INSPECT:
+            # The cleaning that follows uses the same boot of the ramdisk; afterwards
+            # plugins/ironic/deploy.py takes this back and powers the machine off.
+            self.client.patch(node, [_fast_track(True)])
         self.client.put(f"{node}/states/provision", {"target": _PROVISION[verb]})
 
     def hardware(self, machine_id: UUID) -> Hardware | None:
@@ -146,7 +150,9 @@ class IronicEngine:
                 409,
             )
         info = {INSTANCE_INFO_KEY: render_write_order(_write_order(order))}
-        self.client.patch(path, [{"op": "add", "path": "/instance_info", "value": info}])
+        # Never through a ramdisk that some other NIC booted.
+        changes = [{"op": "add", "path": "/instance_info", "value": info}, _fast_track(False)]
+        self.client.patch(path, changes)
         drive = {
             "meta_data": dict(order.meta_data),
             "network_data": dict(order.network_data),
@@ -217,6 +223,10 @@ def _poll(done: Callable[[Any], bool], look: Callable[[], Any], found: Any) -> A
 
 def _node(machine_id: UUID) -> str:
     return f"/v1/nodes/{machine_id}"
+
+
+def _fast_track(on: bool) -> dict[str, Any]:
+    return {"op": "add", "path": "/driver_info/fast_track", "value": on}
 
 
 def _driver_info(enrolment: Enrolment) -> dict[str, Any]:

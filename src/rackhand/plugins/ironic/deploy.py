@@ -86,6 +86,18 @@ class RackhandDeploy(agent.CustomAgentDeploy):
         node.instance_info = {k: v for k, v in node.instance_info.items() if k != "configdrive"}
         node.save()
 
+    def tear_down_cleaning(self, task: Any) -> None:
+        """Power the machine off: in the pool it waits without power.
+
+        Inspection leaves its ramdisk running for the cleaning that follows (see
+        adapters/ironic, ``fast_track``); no deployment may use that one, because it
+        came through the boot NIC, not through the NIC that the lease asks for.
+        """
+        node = task.node
+        node.driver_info = {k: v for k, v in node.driver_info.items() if k != "fast_track"}
+        node.save()
+        super().tear_down_cleaning(task)
+
 
 def _keep_journal(node: Any) -> None:
     """Store the ramdisk's journal where Ironic stores failed deployments' logs.

@@ -10,6 +10,7 @@ from ironic.drivers.modules import ipmitool
 from rackhand.plugins.ironic import sqlite_immediate
 from rackhand.plugins.ironic.deploy import RackhandDeploy
 from rackhand.plugins.ironic.fake_power import RackhandFakePower
+from rackhand.plugins.ironic.power import RackhandPower
 
 # Importing this module is the one thing Ironic surely does before it works.
 sqlite_immediate.install()
@@ -22,6 +23,11 @@ class RackhandIPMI(ipmi.IPMIHardware):
     def supported_deploy_interfaces(self) -> list[type[Any]]:
         """Ours alone: no other can be chosen by mistake."""
         return [RackhandDeploy]
+
+    @property
+    def supported_power_interfaces(self) -> list[type[Any]]:
+        """IPMI that explains a refusal."""
+        return [RackhandPower]
 
     @property
     def supported_management_interfaces(self) -> list[type[Any]]:
