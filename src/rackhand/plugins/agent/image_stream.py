@@ -12,8 +12,12 @@ from collections.abc import Iterator
 CHUNK_BYTES = 1 << 20
 STALL_S = 60.0
 """How long the server may send nothing before the connection counts as broken."""
-RESUMES = 5
-"""How often a broken transfer goes on where it stopped (RFC 9110, 14: range requests)."""
+PATIENCE_S = 180.0
+"""How long nothing may arrive before a broken transfer is given up.
+
+Until then it goes on where it stopped (RFC 9110, 14: range requests), so that a
+restart of Rackhand, which serves the file, does not fail the deployment.
+"""
 RESUME_PAUSE_S = 1.0
 
 _BROKEN = (OSError, http.client.HTTPException)
@@ -28,12 +32,12 @@ def stream(url: str, sha256: str) -> Iterator[bytes]:
 
     Whoever consumes it must not act for good before it has ended.
     """
-    digest, received, resumes = hashlib.sha256(), 0, 0
+    digest, received, arrived_at = hashlib.sha256(), 0, time.monotonic()
     while True:
         try:
             with _open(url, received) as response:
                 while chunk := response.read(CHUNK_BYTES):
-                    received += len(chunk)
+                    received, arrived_at = received + len(chunk), time.monotonic()
                     digest.update(chunk)
                     yield chunk
                 missing = response.length or 0
@@ -43,10 +47,11 @@ def stream(url: str, sha256: str) -> Iterator[bytes]:
         except urllib.error.HTTPError as error:
             raise StreamError(f"{url}: the server answers {error.code} {error.reason}") from error
         except _BROKEN as error:
-            resumes += 1
-            if resumes > RESUMES:
+            waited_s = time.monotonic() - arrived_at
+            if waited_s > PATIENCE_S:
                 raise StreamError(
-                    f"{url}: broke off after {received} bytes, {RESUMES} resumptions: {error}"
+                    f"{url}: broke off after {received} bytes, then nothing for {waited_s:.0f} s:"
+                    f" {error}"
                 ) from error
             time.sleep(RESUME_PAUSE_S)
     if digest.hexdigest() != sha256:

@@ -59,6 +59,7 @@ def write_image(fd: int, manifest: Manifest, chunks: Iterable[bytes], say: Progr
             while data := unpacked.read(CHUNK_BYTES):
                 target.write(data)
         except BaseException:
+            feeder.abandoned = True
             zstd.kill()
             raise
         finally:
@@ -84,18 +85,21 @@ class _Feeder(threading.Thread):
         super().__init__(name="image-feeder", daemon=True)
         self._chunks, self._pipe = chunks, pipe
         self.error: Exception | None = None
+        self.abandoned = False
 
     def run(self) -> None:
         _widen(self._pipe)
         try:
-            with self._pipe:
+            with self._pipe, contextlib.suppress(BrokenPipeError):
                 for chunk in self._chunks:
                     view = memoryview(chunk)
                     while view:
                         view = view[self._pipe.write(view) :]
-        except BrokenPipeError:
-            # zstd has ended before its input: its own message says why.
-            return
+            # zstd has ended before its input. Whether the stream is at fault only its
+            # digest tells, so the rest is fetched, too; a sound one leaves zstd the word.
+            for _ in self._chunks:
+                if self.abandoned:
+                    return
         except (StreamError, OSError) as error:
             self.error = error
 
