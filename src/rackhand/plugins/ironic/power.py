@@ -37,7 +37,8 @@ def _words_of(node: Any) -> str:
     try:
         ipmitool._exec_ipmitool(ipmitool._parse_driver_info(node), "-v power status")
     except processutils.ProcessExecutionError as error:
-        return " ".join((error.stderr or "").replace("\n", " ").split())
+        said = [line.strip() for line in (error.stderr or "").splitlines()]
+        return " ".join(line for line in said if line and "IANA PEN" not in line)
     except exception.IronicException as error:
         LOG.warning("Node %s: the BMC's refusal cannot be explained: %s", node.uuid, error)
     return "and answered when it was asked again: retry"
