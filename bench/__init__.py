@@ -1,0 +1,1 @@
+"""Measures Rackhand against what a bare shell script needs on the same lab machine."""
