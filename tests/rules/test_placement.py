@@ -104,7 +104,7 @@ def test_shared_storage_does_not_count_as_a_disk_of_the_machine() -> None:
     [
         ({"pooled": False}, "kept out of the pool"),
         ({"hardware": None}, "not been inspected"),
-        ({"fault": Fault("c", "its BMC is silent", "h", NOON)}, "its BMC is silent"),
+        ({"fault": Fault("bmc-unreachable", "its BMC is silent", "h", NOON)}, "bmc-unreachable"),
         ({"wires": (Wire(mac(1), 200, boot=True),)}, "VLAN 200 untagged"),
         ({"zone": "z2"}, "zone z2"),
     ],

@@ -107,7 +107,7 @@ def _against_state(
 ) -> list[str]:
     reasons = []
     if machine.fault is not None:
-        reasons.append(f"it has a fault: {machine.fault.sentence}")
+        reasons.append(f"it has the fault {machine.fault.code}")
     if not machine.pooled:
         reasons.append("it is kept out of the pool")
     if held_by is not None:

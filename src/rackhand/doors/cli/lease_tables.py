@@ -31,10 +31,11 @@ COLUMNS = [
     Column(_("IMAGE"), "spec.image"),
     Column(_("MACHINE"), "placement.machine"),
     Column(_("ADDRESSES"), _addresses),
-    Column(_("FAULT"), "fault.sentence"),
+    Column(_("FAULT"), "fault.code"),
 ]
 _FACTS = [
-    *COLUMNS,
+    *COLUMNS[:-1],
+    Column(_("FAULT"), "fault.sentence"),
     Column(_("HINT"), "fault.hint"),
     Column(_("HOST NAME"), "spec.hostname"),
     Column(_("WANTED"), lambda lease: _(lease["intent"])),

@@ -28,9 +28,9 @@ def _hardware(machine: Mapping[str, Any]) -> str | None:
     return f"{found['vcpus']} CPU, {found['memory_mib']} MiB, {disks}"
 
 
-def _fault(machine: Mapping[str, Any]) -> str | None:
+def _fault(machine: Mapping[str, Any], key: str = "code") -> str | None:
     if machine["fault"]:
-        return str(machine["fault"]["sentence"])
+        return str(machine["fault"][key])
     trouble = machine["unseen"] or machine["error"]
     return str(trouble) if trouble else None
 
@@ -45,7 +45,8 @@ COLUMNS = [
     Column(_("FAULT"), _fault),
 ]
 _FACTS = [
-    *COLUMNS,
+    *COLUMNS[:-1],
+    Column(_("FAULT"), lambda machine: _fault(machine, "sentence")),
     Column(_("HINT"), "fault.hint"),
     Column(_("STEP"), "step"),
     Column(_("POOLED"), "pooled"),
