@@ -70,6 +70,7 @@ def image(cache: Path, mirror: str, keep_raw: bool) -> None:
 @click.option("--kernel", multiple=True, metavar="VERSION", help="Installed kernels.")
 @click.option("--level", default=10, show_default=True, help="zstd's, 1 to 19.")
 def pack_command(
+    *,
     raw: Path,
     out: Path,
     name: str,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import uuid
+from dataclasses import dataclass
 from pathlib import Path
 
 from rackhand.build.progress import Progress
@@ -14,16 +15,18 @@ _EDGE_BYTES = MIB
 _BLOCK = 4096
 
 
-def make_ext4(
-    progress: Progress,
-    raw: Path,
-    place: Region,
-    label: str,
-    identity: uuid.UUID,
-    content: Path,
-    journal_mib: int,
-) -> None:
-    """Make an ext4 file system and copy ``content`` (owners, modes, links, xattrs) in.
+@dataclass(frozen=True)
+class Ext4:
+    """An ext4 file system to make: ``content`` is the folder that fills it."""
+
+    label: str
+    identity: uuid.UUID
+    content: Path
+    journal_mib: int
+
+
+def make_ext4(progress: Progress, raw: Path, place: Region, wanted: Ext4) -> None:
+    """Make a file system and copy its content (owners, modes, links, xattrs) in.
 
     Its journal is stored as zeros that were written, not as a hole: a disk that held an
     older copy of the same image would keep old transactions of the same numbers there,
@@ -31,11 +34,11 @@ def make_ext4(
     """
     progress.run(
         "mke2fs", "-q", "-F", "-t", "ext4", "-b", str(_BLOCK), "-m", "1", "-e", "remount-ro",
-        "-L", label, "-U", str(identity), "-J", f"size={journal_mib}",
+        "-L", wanted.label, "-U", str(wanted.identity), "-J", f"size={wanted.journal_mib}",
         # GRUB 2.06 reads neither of these.
         "-O", "^metadata_csum_seed,^orphan_file",
         "-E", f"nodiscard,lazy_itable_init=1,root_owner=0:0,offset={place.offset}",
-        "-d", content, raw, f"{place.size // 1024}k",
+        "-d", wanted.content, raw, f"{place.size // 1024}k",
         hint="too much for the volume? see the sizes in image_layout.py",
     )  # fmt: skip
     listing = progress.run("debugfs", "-R", "blocks <8>", f"{raw}?offset={place.offset}")

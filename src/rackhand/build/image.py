@@ -108,7 +108,10 @@ def _settle(tree: Path, progress: Progress) -> None:
     generators.mkdir()
     for generator in _NO_GENERATORS:
         (generators / generator).symlink_to("/dev/null")
+    (units / "default.target").symlink_to("/lib/systemd/system/multi-user.target")
     (tree / "usr/local/sbin/netplan").chmod(0o755)
+    features = progress.run("chroot", tree, "/usr/sbin/netplan", "info")
+    (tree / "usr/local/share/netplan-info").write_text(features)
     for service in ("systemd-networkd", "systemd-resolved"):
         progress.run("systemctl", f"--root={tree}", "enable", service)
     (tree / "etc/hostname").write_text("debian\n")
@@ -183,7 +186,6 @@ def _fill(
         folders[name].mkdir()
         folders[name] = apart
     for name in ("boot", *MOUNTS, "root"):
-        filesystems.make_ext4(
-            progress, raw, places[name], name, ids[name], folders[name], _JOURNAL_MIB[name]
-        )
+        wanted = filesystems.Ext4(name, ids[name], folders[name], _JOURNAL_MIB[name])
+        filesystems.make_ext4(progress, raw, places[name], wanted)
     filesystems.make_swap(progress, raw, places["swap"], ids["swap"])

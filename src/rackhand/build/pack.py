@@ -118,13 +118,17 @@ def unpack(packed: Path, target: Path) -> None:
         os.close(fd)
 
 
-def _compress(source: IO[bytes], extents: list[Extent], target: Path, level: int) -> Extent:
+def _compress(
+    source: IO[bytes], extents: list[Extent], target: Path, level: int
+) -> tuple[str, int]:
+    """Write the stream; return its sha256 and length."""
     command = ["zstd", "-q", "-T0", f"-{level}", "-c"]
     with (
         target.open("wb") as out,
         subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as zstd,
     ):
-        assert zstd.stdin and zstd.stdout  # noqa: S101  (PIPE was asked for)
+        assert zstd.stdin is not None  # noqa: S101  (PIPE was asked for)
+        assert zstd.stdout is not None  # noqa: S101
         feeder = threading.Thread(target=_feed, args=(source.fileno(), extents, zstd.stdin))
         feeder.start()
         digest, total = hashlib.sha256(), 0
@@ -137,7 +141,7 @@ def _compress(source: IO[bytes], extents: list[Extent], target: Path, level: int
             f"zstd ended with status {zstd.returncode} while packing {target}",
             "look above for what it says, then start again",
         )
-    return digest.hexdigest(), total  # type: ignore[return-value]
+    return digest.hexdigest(), total
 
 
 def _feed(fd: int, extents: list[Extent], pipe: IO[bytes]) -> None:
@@ -151,7 +155,7 @@ def _feed(fd: int, extents: list[Extent], pipe: IO[bytes]) -> None:
 
 def _write_extents(stream: Path, extents: list[Extent], fd: int) -> None:
     with subprocess.Popen(["zstd", "-dc", str(stream)], stdout=subprocess.PIPE) as zstd:
-        assert zstd.stdout  # noqa: S101  (PIPE was asked for)
+        assert zstd.stdout is not None  # noqa: S101  (PIPE was asked for)
         for offset, length in _pieces(extents):
             data = zstd.stdout.read(length)
             if len(data) != length:

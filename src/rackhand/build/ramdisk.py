@@ -156,7 +156,7 @@ def _compile_python(tree: Path, progress: Progress) -> None:
     Sources of the agent and of Rackhand stay, for tracebacks. Never checked against
     their source: nothing changes in a ramdisk.
     """
-    compiler = [
+    compiler: list[str | Path] = [
         "chroot", tree, "python3", "-m", "compileall", "-q", "-j", "2", "-f",
         "--invalidation-mode", "unchecked-hash",
     ]  # fmt: skip

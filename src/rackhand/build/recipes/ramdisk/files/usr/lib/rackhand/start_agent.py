@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from load_agent import load
+from load_agent import load  # type: ignore[import-not-found]  # lies beside this file
 
 REACHABLE_WITHIN_S = 180
 _TOKEN = re.compile(r"""(agent_token['"]?\s*[=:]\s*['"]?)[^&\s'"]+""")

@@ -1,0 +1,68 @@
+"""An artefact is built once, and is whole or not there."""
+
+from pathlib import Path
+
+import pytest
+
+from rackhand.build.artefact import ArtefactKind, build_once, hash_inputs
+from rackhand.build.progress import BuildFailed, Progress
+
+KIND = ArtefactKind("thing", "thing")
+
+
+def test_built_once_then_cached_and_linked(tmp_path: Path) -> None:
+    calls: list[Path] = []
+
+    def recipe(out: Path, progress: Progress) -> None:
+        calls.append(out)
+        with progress.step("write"):
+            (out / "file").write_text("content")
+
+    first = build_once(tmp_path, KIND, "1", recipe)
+    assert build_once(tmp_path, KIND, "1", recipe) == first
+    assert len(calls) == 1
+    assert (tmp_path / "thing/file").read_text() == "content"
+    newer = build_once(tmp_path, KIND, "2", recipe)
+    assert (tmp_path / "thing").resolve() == newer.resolve()
+    build_once(tmp_path, KIND, "1", recipe)
+    assert (tmp_path / "thing").resolve() == first.resolve()
+
+
+def test_a_failed_build_leaves_no_half_and_names_its_log(tmp_path: Path) -> None:
+    def recipe(out: Path, progress: Progress) -> None:
+        (out / "half").write_text("x")
+        progress.run("sh", "-c", "echo no such mirror >&2; exit 7", hint="is the mirror up")
+
+    with pytest.raises(BuildFailed) as failed:
+        build_once(tmp_path, KIND, "1", recipe)
+    assert "status 7: no such mirror" in failed.value.sentence
+    assert "is the mirror up" in failed.value.hint
+    log = tmp_path / "logs/thing-1.log"
+    assert str(log) in failed.value.hint
+    assert "no such mirror" in log.read_text()
+    assert not (tmp_path / "thing").exists()
+    assert not list(tmp_path.glob(".*building"))
+
+
+def test_what_a_killed_build_left_is_removed(tmp_path: Path) -> None:
+    (tmp_path / ".thing-0.building").mkdir()
+    build_once(tmp_path, KIND, "1", lambda out, _: (out / "f").touch())
+    assert not (tmp_path / ".thing-0.building").exists()
+
+
+def test_a_missing_tool_is_named(tmp_path: Path) -> None:
+    with (tmp_path / "log").open("wb") as log:
+        progress = Progress("t", log, tmp_path / "log")
+        with pytest.raises(BuildFailed, match="no-such-tool is not installed"):
+            progress.run("no-such-tool")
+
+
+def test_hash_follows_content_mode_and_words(tmp_path: Path) -> None:
+    file = tmp_path / "a"
+    file.write_text("1")
+    seen = {hash_inputs([file]), hash_inputs([file], "mirror")}
+    file.write_text("2")
+    seen.add(hash_inputs([file]))
+    file.chmod(0o755)
+    seen.add(hash_inputs([file]))
+    assert len(seen) == 4
