@@ -256,6 +256,18 @@ class TestFailures:
             session.zones.add(sample.zone())
         store.close()
 
+    def test_a_scrubbed_hash_is_in_no_file_any_more(self, path: Path) -> None:
+        store, lease = open_store(path), sample.lease()
+        assert lease.spec.root_password_hash
+        with store.transaction() as session:
+            session.leases.add(lease)
+        assert _files_with(path, lease.spec.root_password_hash) == [f"{path.name}-wal"]
+        scrubbed = replace(lease, spec=replace(lease.spec, root_password_hash=None))
+        with store.transaction() as session:
+            session.leases.replace(scrubbed)
+        assert _files_with(path, lease.spec.root_password_hash) == []
+        store.close()
+
     def test_a_row_that_makes_no_sense_is_named(self, path: Path) -> None:
         store = open_store(path)
         machine = sample.machine()
@@ -270,6 +282,11 @@ class TestFailures:
         ):
             session.machines.find("machine-1")
         store.close()
+
+
+def _files_with(path: Path, secret: str) -> list[str]:
+    files = sorted(path.parent.glob(f"{path.name}*"))
+    return [file.name for file in files if secret.encode() in file.read_bytes()]
 
 
 def _plain(sql: str | None) -> str:

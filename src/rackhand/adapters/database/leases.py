@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
+import sqlalchemy as sa
+
 from rackhand.adapters.database import tables
 from rackhand.adapters.database.documents import (
     from_fault,
@@ -28,6 +30,18 @@ class LeaseShelf(TableShelf[Lease]):
     table = tables.leases
     name_column = "live_name"
     order = ("created_at", "id")
+
+    scrubbed = False
+    """Whether a root password's hash was taken out of a lease by this transaction."""
+
+    def replace(self, thing: Lease) -> Lease:
+        """Store a change, as every shelf does; notes when a hash goes."""
+        query = sa.select(tables.leases.c.spec).where(tables.leases.c.id == str(thing.id))
+        before = self._connection.execute(query).scalar_one_or_none() or {}
+        changed = super().replace(thing)
+        if before.get("root_password_hash") and changed.spec.root_password_hash is None:
+            self.scrubbed = True
+        return changed
 
     def to_row(self, thing: Lease) -> dict[str, Any]:
         """Return the lease's columns."""

@@ -52,3 +52,19 @@ def sqlite_engine(path: Path, foreign_keys: bool = True) -> sa.Engine:
         connection.exec_driver_sql("BEGIN IMMEDIATE")
 
     return engine
+
+
+def empty_journal(engine: sa.Engine) -> None:
+    """Write the -wal file's pages into the database and cut it to nothing.
+
+    Until then it holds older versions of pages, a scrubbed secret's among them
+    (https://sqlite.org/wal.html, 2.3); secure_delete cleans the database alone. Waits
+    for other readers as long as any statement does. No transaction may be open.
+    """
+    connection = engine.raw_connection()
+    try:
+        cursor = connection.cursor()
+        cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        cursor.close()
+    finally:
+        connection.close()

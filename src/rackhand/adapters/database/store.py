@@ -19,7 +19,7 @@ from rackhand.adapters.database.machines import MachineShelf
 from rackhand.adapters.database.networks import NetworkShelf
 from rackhand.adapters.database.reservations import ReservationTable
 from rackhand.adapters.database.schema import upgrade
-from rackhand.adapters.database.sqlite import sqlite_engine
+from rackhand.adapters.database.sqlite import empty_journal, sqlite_engine
 from rackhand.adapters.database.zones import ZoneShelf
 from rackhand.model.errors import StoreBroken
 
@@ -69,8 +69,12 @@ class DatabaseStore:
             )
         self._owner = get_ident()
         try:
-            with _in_our_words(self._engine.url), self._engine.begin() as connection:
-                yield DatabaseSession(connection)
+            with _in_our_words(self._engine.url):
+                with self._engine.begin() as connection:
+                    session = DatabaseSession(connection)
+                    yield session
+                if session.leases.scrubbed:
+                    empty_journal(self._engine)
         finally:
             self._owner = None
             self._turn.release()
@@ -87,7 +91,9 @@ def open_store(path: Path) -> DatabaseStore:
     """
     with _in_our_words(path, OSError):
         upgrade(path)
-        return DatabaseStore(sqlite_engine(path))
+        engine = sqlite_engine(path)
+        empty_journal(engine)  # a process killed after it scrubbed a secret left it there
+        return DatabaseStore(engine)
 
 
 @contextmanager
