@@ -90,7 +90,7 @@ def released(site: Site, web: deployment_story.Deployed, damaged_lease: Any) -> 
 @pytest.fixture(scope="session")
 def tagged(site: Site, released: Released) -> Any:
     """db-02 as it ended: n2 on both networks."""
-    return site.settled_lease(TAGGED, "active")
+    return site.settled_lease(TAGGED)
 
 
 @pytest.fixture(scope="session")

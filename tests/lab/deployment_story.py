@@ -56,7 +56,7 @@ def deploy_through_a_kill(site: Site) -> Deployed:
     written = allocated_bytes(site.disk_file("n1"))
     restart_s = site.start()
     _request_damaged(site)
-    lease = site.settled_lease(WEB, "active")
+    lease = site.settled_lease(WEB)
     address = lease["placement"]["assignments"][0]["address"]
     return Deployed(lease, address, secrets, written, restart_s, data_disk_before)
 
@@ -117,4 +117,4 @@ def _request_damaged(site: Site) -> None:
 
 def end_of_damaged_lease(site: Site) -> Any:
     """Wait for the damaged lease to fail."""
-    return site.settled_lease(DAMAGED, "active")
+    return site.settled_lease(DAMAGED)

@@ -26,6 +26,8 @@ LAB_PREFIX = "e2e-"
 
 BOOT_S = 1200.0
 """The longest a machine may take from one resting state to the next, on a busy host."""
+PAUSE_S = 1.5
+"""Between two looks: each is a process, and the machines need the processors."""
 
 T = TypeVar("T")
 
@@ -35,7 +37,7 @@ def eventually(look: Callable[[], T | None], timeout_s: float, what: str) -> T:
     end = time.monotonic() + timeout_s
     while not (seen := look()):
         assert time.monotonic() < end, f"not within {timeout_s:.0f} s: {what}"
-        time.sleep(0.3)
+        time.sleep(PAUSE_S)
     return seen
 
 
@@ -121,7 +123,7 @@ class Site:
             f'database = "unix:/run/rackhand-lab/{self.lab_name}/ovs/db.sock"\n'
             "[limits]\nramdisks_at_once = 2\n"
         )
-        make = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "e2e", "-f", self.key]
+        make = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "e2e", "-f", str(self.key)]
         subprocess.run(make, check=True)
         (self.folder / "root-password").write_text(self.root_password + "\n")
 
@@ -190,18 +192,13 @@ class Site:
         seen = self.show("machine", name)
         return seen if accept(seen) else None
 
-    def lease_if(self, name: str, accept: Callable[[Any], bool]) -> Any | None:
-        """The lease when it is as wanted now, else None."""
+    def settled_lease(self, name: str) -> Any:
+        """Wait until the lease is what people want of it or has a fault; returns it."""
+        waited = self.rackhand("lease", "wait", name, "--timeout", str(BOOT_S))
+        assert waited.code in (0, 8), f"lease wait {name}: {waited}"
         seen = self.show("lease", name)
-        return seen if accept(seen) else None
-
-    def settled_lease(self, name: str, state: str) -> Any:
-        """Wait until the lease is in ``state`` or has a fault; returns it."""
-        return eventually(
-            lambda: self.lease_if(name, lambda seen: seen["state"] == state or seen["fault"]),
-            BOOT_S,
-            f"lease {name} is {state} or has a fault",
-        )
+        assert (waited.code == 8) == bool(seen["fault"]), seen
+        return seen
 
     def write_yaml(self, name: str, content: Mapping[str, Any]) -> Path:
         """A file that only its owner reads, as people should keep those with passwords."""

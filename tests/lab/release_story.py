@@ -36,10 +36,10 @@ def release_both(site: Site, web: Deployed, damaged: Any) -> Released:
     site.lab("bmc", "resume", "n1")
     if hung["fault"]:
         site.done("lease", "retry", web.lease["id"])
-    damaged_end = site.settled_lease(damaged["id"], "released")
+    damaged_end = site.settled_lease(damaged["id"])
     if damaged_end["state"] == "released":
         _request_tagged(site)
-    web_end = site.settled_lease(web.lease["id"], "released")
+    web_end = site.settled_lease(web.lease["id"])
     return Released(hung, web_end, damaged_end, lvm_offset)
 
 
