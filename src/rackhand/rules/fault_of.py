@@ -99,7 +99,8 @@ _MEANINGS = (
         r"checksum|digest|sha-?256",
         "image-corrupt",
         "the image that it received is not the one that was ordered",
-        "verify the stored image: `rackhand image show NAME`; upload it again if it is damaged",
+        "the stored image is damaged: release the lease, then `rackhand image remove NAME` and "
+        "`rackhand image add NAME --from DIR`",
     ),
     _meaning(
         "deploy",
