@@ -1,0 +1,1 @@
+"""What runs inside cloud-init, and beside it at boot: the network of SUSE wicked."""
