@@ -42,8 +42,7 @@ def program() -> str:
 def core() -> str:
     """Return the module that renderer and program share."""
     wanted = ("main", "host_files", "read_network_state", "apply_files")
-    text = one_file([SOURCE / name for name in MODULES], wanted, _CORE)
-    return text.replace("description=__doc__", "description='" + _CORE + "'")
+    return one_file([SOURCE / name for name in MODULES], wanted, _CORE)
 
 
 def site_packages() -> dict[str, str]:

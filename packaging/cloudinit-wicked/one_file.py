@@ -10,6 +10,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 OWN = "rackhand"
 
@@ -46,38 +47,47 @@ def one_file(modules: Sequence[Path], wanted: Iterable[str], docstring: str) -> 
     ``modules`` in the order of their imports. Raises ValueError when two definitions
     that are needed have one name, or a wanted one does not exist.
     """
-    imports: dict[str, ast.stmt] = {}
-    definitions: dict[str, list[ast.stmt]] = {}
+    definitions: dict[str, list[_Definition]] = {}
     order: list[str] = []
     for path in modules:
-        for node in ast.parse(path.read_text(encoding="utf-8")).body:
-            if isinstance(node, (ast.Import, ast.ImportFrom)):
-                imports.update(_foreign(node))
-                continue
+        nodes = ast.parse(path.read_text(encoding="utf-8")).body
+        imports = [
+            i for n in nodes if isinstance(n, ast.Import | ast.ImportFrom) for i in _foreign(n)
+        ]
+        for node in nodes:
             plain = _Untyped().visit(node)
             for name in _defined(plain):
-                definitions.setdefault(name, []).append(plain)
+                definitions.setdefault(name, []).append(_Definition(plain, imports))
                 order.append(name)
     needed = _reachable(definitions, wanted)
     twice = [name for name in sorted(needed) if len(definitions[name]) > 1]
     if twice:
         raise ValueError(f"defined twice: {', '.join(twice)}")
     body = [definitions[name][0] for name in dict.fromkeys(order) if name in needed]
-    used = {n.id for part in body for n in ast.walk(part) if isinstance(n, ast.Name)}
-    head = [ast.Expr(ast.Constant(docstring)), *(imports[n] for n in sorted(used & set(imports)))]
-    module = ast.fix_missing_locations(ast.Module([*head, *dict.fromkeys(body)], []))
-    return ast.unparse(module) + "\n"
+    head = {text: None for part in body for name, text in part.imports if name in part.names()}
+    module = ast.Module(list(dict.fromkeys(part.node for part in body)), [])
+    lines = [f'"""{docstring}"""', *sorted(head), ast.unparse(ast.fix_missing_locations(module))]
+    return "\n".join(lines) + "\n"
 
 
-def _foreign(node: ast.Import | ast.ImportFrom) -> dict[str, ast.stmt]:
-    """Return one import for each name that comes from outside Rackhand."""
-    found: dict[str, ast.stmt] = {}
-    for alias in node.names:
-        if isinstance(node, ast.Import):
-            found[(alias.asname or alias.name).split(".")[0]] = ast.Import([alias])
-        elif node.module not in ("__future__", None) and node.module.split(".")[0] != OWN:
-            found[alias.asname or alias.name] = ast.ImportFrom(node.module, [alias], node.level)
-    return found
+class _Definition(NamedTuple):
+    """A statement that defines names, and what its module imports: name, statement."""
+
+    node: ast.stmt
+    imports: list[tuple[str, str]]
+
+    def names(self) -> set[str]:
+        """Return every name it uses."""
+        return {n.id for n in ast.walk(self.node) if isinstance(n, ast.Name)}
+
+
+def _foreign(node: ast.Import | ast.ImportFrom) -> list[tuple[str, str]]:
+    """Return name and statement of each import from outside Rackhand."""
+    if isinstance(node, ast.Import):
+        return [(alias.name.split(".")[0], f"import {alias.name}") for alias in node.names]
+    if node.module in ("__future__", None) or str(node.module).split(".")[0] == OWN:
+        return []
+    return [(alias.name, f"from {node.module} import {alias.name}") for alias in node.names]
 
 
 def _defined(node: ast.stmt | None) -> list[str]:
@@ -88,7 +98,7 @@ def _defined(node: ast.stmt | None) -> list[str]:
     return []
 
 
-def _reachable(definitions: dict[str, list[ast.stmt]], wanted: Iterable[str]) -> set[str]:
+def _reachable(definitions: dict[str, list[_Definition]], wanted: Iterable[str]) -> set[str]:
     needed: set[str] = set()
     waiting = list(wanted)
     while waiting:
@@ -99,7 +109,5 @@ def _reachable(definitions: dict[str, list[ast.stmt]], wanted: Iterable[str]) ->
             raise ValueError(f"{name} is defined nowhere")
         needed.add(name)
         for part in definitions[name]:
-            waiting += [
-                n.id for n in ast.walk(part) if isinstance(n, ast.Name) and n.id in definitions
-            ]
+            waiting += sorted(part.names() & set(definitions))
     return needed

@@ -21,7 +21,7 @@ from rackhand.model.network import Network
 from rackhand.render.network_data import network_data
 
 GOLDEN = Path(__file__).parent / "golden"
-CASES = sorted(folder.name for folder in GOLDEN.iterdir())
+CASES = sorted(path.parent.name for path in GOLDEN.glob("*/input.json"))
 DISK = Disk("/dev/sda", 1 << 35, Transport.SATA, serial="S1")
 
 

@@ -109,15 +109,15 @@ def check_host(host: Host) -> None:
     macs: dict[str, str] = {}
     for link in host.links:
         _check_name(link)
-        if link.name in by_name:
-            raise InvalidValue(_at(link, "name"), link.name, "names two links")
-        by_name[link.name] = link
         if link.kind is None:
             if link.mac is None:
                 raise InvalidValue(_at(link, "MAC address"), None, "is needed to find the NIC")
             if link.mac in macs:
                 raise InvalidValue(_at(link, "MAC address"), link.mac, "belongs to two links")
             macs[link.mac] = link.name
+        if link.name in by_name:
+            raise InvalidValue(_at(link, "name"), link.name, "names two links")
+        by_name[link.name] = link
     owners = _owners(host, by_name)
     for link in host.links:
         _check_mtu(link, by_name, owners)
