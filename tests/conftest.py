@@ -12,5 +12,7 @@ def real_ironic(tmp_path_factory: pytest.TempPathFactory) -> Iterator[IronicProc
     process = IronicProcess(tmp_path_factory.mktemp("ironic"))
     process.create_database()
     process.start()
-    yield process
-    process.stop()
+    try:
+        yield process
+    finally:
+        process.stop()

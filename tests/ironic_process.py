@@ -18,7 +18,7 @@ from rackhand.render.ironic_conf import IronicSettings, ironic_conf
 ENVIRONMENT = Path(
     os.environ.get("RACKHAND_IRONIC_ENV", Path(__file__).parents[1] / ".venv-ironic")
 )
-START_PATIENCE_S = 60.0
+START_PATIENCE_S = 180.0
 
 
 def settings_in(folder: Path) -> IronicSettings:
@@ -57,7 +57,14 @@ class IronicProcess:
         subprocess.run(command, check=True, capture_output=True, timeout=60)
 
     def start(self) -> float:
-        """Start and wait for the API; returns the seconds it took."""
+        """Start and wait for the API; returns the seconds it took. Nothing is left if it fails."""
+        try:
+            return self._start()
+        except BaseException:
+            self.kill()
+            raise
+
+    def _start(self) -> float:
         began = time.monotonic()
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
