@@ -34,7 +34,7 @@ def tracked(*patterns: str) -> list[Path]:
         ("mypy",),
         ("lint-imports",),
     ],
-    ids=lambda command: " ".join(command),
+    ids=" ".join,
 )
 def test_the_tools_agree(command: tuple[str, ...]) -> None:
     run(str(BIN / command[0]), *command[1:])
