@@ -33,6 +33,8 @@ class IronicSettings:
     deploy_logs_dir: PurePosixPath
     management_address: IPv4Address
     agent_api_url: str
+    boot_script: PurePosixPath | None = None
+    """A file with render/boot_ipxe.py's script; None serves Ironic's own instead."""
     unix_socket_mode: int = 0o600
     deploys_in_flight: int = 50
     ramdisk_timeout_s: int = 1800
@@ -217,7 +219,9 @@ def _agent(settings: IronicSettings) -> dict[str, object]:
 
 
 def _pxe(settings: IronicSettings) -> dict[str, object]:
+    script = settings.boot_script
     return {
+        **({} if script is None else {"ipxe_boot_script": script}),
         # An installed machine whose firmware boots from the network first, or whose
         # BMC forgot its boot device, is sent to its own disk.
         "enable_netboot_fallback": True,

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
 from rackhand.model.errors import CallFailed
+from rackhand.render.boot_ipxe import BOOT_SCRIPT
 from rackhand.render.ironic_conf import IronicSettings, ironic_conf
 from rackhand.settings import Settings
 from rackhand.up.program import BASE_ENVIRONMENT, privileges
@@ -25,6 +26,7 @@ def ironic_settings(settings: Settings, paths: StatePaths) -> IronicSettings:
         tftp_root=PurePosixPath(paths.ironic / "tftp"),
         boot_files_dir=PurePosixPath(paths.ramdisk),
         deploy_logs_dir=PurePosixPath(paths.deploy_logs),
+        boot_script=PurePosixPath(_boot_script(paths)),
         management_address=settings.management_address,
         agent_api_url=settings.http_url,
         # nginx's workers are in the account's group.
@@ -36,10 +38,13 @@ def ironic_settings(settings: Settings, paths: StatePaths) -> IronicSettings:
 
 
 def prepare_engine(settings: Settings, paths: StatePaths, who: Account) -> Path:
-    """Write ironic.conf and bring the database to this Ironic's schema; returns the file.
+    """Write ironic.conf and boot.ipxe, bring the database to this Ironic's schema.
 
-    CallFailed with Ironic's own words when its tool fails.
+    Returns the configuration file. CallFailed with Ironic's own words when its tool fails.
     """
+    script = _boot_script(paths)
+    script.write_text(BOOT_SCRIPT)
+    script.chmod(0o644)
     conf = paths.run / "ironic.conf"
     conf.write_text(ironic_conf(ironic_settings(settings, paths)))
     conf.chmod(0o644)
@@ -62,6 +67,11 @@ def prepare_engine(settings: Settings, paths: StatePaths, who: Account) -> Path:
         fresh.rename(database)
     mark.write_text(version)
     return conf
+
+
+def _boot_script(paths: StatePaths) -> Path:
+    # Ironic serves it under this very name.
+    return paths.run / "boot.ipxe"
 
 
 def _ironic_version(environment: Path) -> str:
