@@ -192,6 +192,7 @@ class _Member(NamedTuple):
     link_id: str
     name: str
     mac: str
+    asked_name: str
 
 
 def _bond(
@@ -211,7 +212,13 @@ def _bond(
                 raise InvalidValue(f"link {link['id']}: {key}", value, f"contradicts bond_{name}")
     if "primary" in given:
         members = [
-            _Member(m, named[m], str(by_id[m].get("ethernet_mac_address", "")).lower()) for m in ids
+            _Member(
+                m,
+                named[m],
+                str(by_id[m].get("ethernet_mac_address", "")),
+                by_id[m].get("name") or named[m],
+            )
+            for m in ids
         ]
         given["primary"] = next(
             (m.name for m in members if str(given["primary"]).lower() in [w.lower() for w in m]),

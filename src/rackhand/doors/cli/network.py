@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from rackhand.doors.cli.connection import Connection
+from rackhand.doors.cli.network_render import render
 from rackhand.doors.cli.noun_commands import (
     ObjectName,
     add_list,
@@ -71,3 +72,4 @@ def add(connection: Connection, /, *, file: str | None, output: str, **options: 
 add_list(network, "networks", COLUMNS, _("List every network."))
 add_show(network, "networks", _FACTS, _("Show one network."))
 add_remove(network, "networks", _("Remove a network that nothing needs."))
+network.add_command(render)
