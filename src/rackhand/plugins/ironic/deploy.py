@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from ironic.common import exception
+from ironic.common import exception, states
 from ironic.conductor import configdrive_utils, task_manager
+from ironic.conductor import utils as manager_utils
 from ironic.drivers import base
 from ironic.drivers import utils as driver_utils
 from ironic.drivers.modules import agent, agent_base, agent_client
@@ -84,6 +85,24 @@ class RackhandDeploy(agent.CustomAgentDeploy):
             )
         node = task.node
         node.instance_info = {k: v for k, v in node.instance_info.items() if k != "configdrive"}
+        node.save()
+
+    def process_next_step(self, task: Any, step_type: str, **kwargs: Any) -> None:
+        """Go on as upstream does; a machine whose in-band step failed loses its power.
+
+        Upstream does that in every other failure of a deployment (deploy_utils,
+        set_failed_state); here its ramdisk would call for ever with a token that is void.
+        """
+        super().process_next_step(task, step_type, **kwargs)
+        node = task.node
+        if node.provision_state != states.DEPLOYFAIL:
+            return
+        last_error = node.last_error
+        try:
+            manager_utils.node_power_action(task, states.POWER_OFF)
+        except exception.IronicException as error:
+            LOG.warning("Node %s stays on after its failed deployment: %s", node.uuid, error)
+        node.last_error = last_error  # the power action has cleared it
         node.save()
 
     def tear_down_cleaning(self, task: Any) -> None:
