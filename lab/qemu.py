@@ -8,6 +8,11 @@ from lab.rack import Disk, DiskController, Firmware, Machine, Nic, NicModel
 OVMF_CODE = "/usr/share/OVMF/OVMF_CODE_4M.fd"
 OVMF_VARS = "/usr/share/OVMF/OVMF_VARS_4M.fd"
 
+# Translated code of a page is a list that grows with every process that runs a library there
+# at another address. Unlimited (1 GiB), an initramfs leaves lists of ten thousands, and the
+# kernel that clears such a page walks them for each word: it stood still for minutes.
+_EMULATION = "tcg,thread=multi,tb-size=256"
+
 BOOT_NETWORK = "network"
 BOOT_DISK = "disk"
 
@@ -37,7 +42,7 @@ def command_line(machine: Machine, place: MachinePlace, boot: str, kvm: bool) ->
         "qemu-system-x86_64",
         *("-name", machine.name, "-nodefaults", "-no-user-config", "-display", "none"),
         *("-machine", "q35,graphics=off", "-vga", "none"),
-        *(("-accel", "kvm", "-cpu", "host") if kvm else ("-accel", "tcg,thread=multi")),
+        *(("-accel", "kvm", "-cpu", "host") if kvm else ("-accel", _EMULATION)),
         *("-smp", str(machine.cpus), "-m", str(machine.memory_mib)),
         *("-S", "-action", "reboot=shutdown", "-boot", "strict=on"),
         *("-qmp", f"unix:{place.run}/qmp.sock,server=on,wait=off"),
