@@ -28,7 +28,7 @@ def ask(site: Site, **changes: str) -> Answer:
         ({"flavor": "enormous"}, 4, "not-found"),
         ({"hostname": WEB}, 3, "already-exists"),
         ({"hostname": "-x-"}, 3, "invalid-value"),
-        ({"network": "front=10.100.0.250"}, 3, "invalid-value"),
+        ({"network": "front=10.100.0.999"}, 3, "invalid-value"),
     ],
     ids=str,
 )

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import tampered_images
 from deployment_story import DAMAGED
-from rackhand_site import Site
+from rackhand_site import Site, eventually
 from raw_disk import allocated_bytes, signs_of_a_system
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(3600)]
@@ -29,7 +29,9 @@ def test_no_half_image_can_boot(site: Site, damaged_lease: Any) -> None:
     assert allocated_bytes(disk) > 100 << 20, "a good part of it had been written"
     assert signs_of_a_system(disk) == []
     assert "GRUB" not in site.lab_log("n2", "console")
-    assert site.show("machine", "n2")["power_on"] is False
+    eventually(
+        lambda: site.machine_if("n2", lambda seen: seen["power_on"] is False), 60, "n2 is off"
+    )
 
 
 def test_why_it_failed_is_kept(site: Site, damaged_lease: Any) -> None:
