@@ -44,11 +44,13 @@ def _read_by_ironic(path: Path) -> dict[str, str]:
 
 
 def test_ironic_knows_every_option_and_reads_it_as_meant(tmp_path: Path) -> None:
-    settings = replace(settings_in(tmp_path), http_url="http://127.0.0.1:80/$x")
+    script = PurePosixPath(tmp_path / "boot.ipxe")
+    settings = replace(settings_in(tmp_path), http_url="http://127.0.0.1:80/$x", boot_script=script)
     path = tmp_path / "ironic.conf"
     path.write_text(ironic_conf(settings))
     values = _read_by_ironic(path)
     assert values["deploy.http_url"] == "http://127.0.0.1:80/$x"
+    assert values["pxe.ipxe_boot_script"] == str(script)
     assert values["api.unix_socket"] == str(settings.unix_socket)
     assert int(values["api.unix_socket_mode"]) == 0o600
     assert values["DEFAULT.enabled_hardware_types"] == "['rackhand-ipmi', 'rackhand-fake']"
