@@ -48,7 +48,9 @@ def core() -> str:
 def site_packages() -> dict[str, str]:
     """Return name and text of what goes beside cloud-init: module, renderer, hook, .pth."""
     plugin = SOURCE / "plugins" / "cloudinit"
-    shared = "from rackhand_wicked import apply_files, host_files, read_network_state\n"
+    shared = (
+        "from rackhand_wicked import CONFIG_PATH, apply_files, host_files, read_network_state\n"
+    )
     renderer = one_file(
         [plugin / "renderer.py"], ("Renderer", "available"), "cloud-init's renderer wicked."
     )

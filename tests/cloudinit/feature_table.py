@@ -24,7 +24,7 @@ FEATURES = (
     "dynamic dhcp6", "dynamic slaac", "router advertisements", "member of", "bond mode",
     "bond miimon", "bond updelay", "bond downdelay", "bond lacp_rate", "bond xmit_hash_policy",
     "bond primary", "bond primary_reselect", "bond fail_over_mac", "MAC of a bond",
-    "MTU of a bond", "vlan", "name of at most 15", "MAC of a VLAN's own", "MTU of a VLAN",
+    "MTU of a bond", "vlan", "name of at most 15", "a VLAN's own MAC", "MTU of a VLAN",
 )  # fmt: skip
 
 Record = dict[str, dict[str, dict[str, dict[str, str]]]]

@@ -1,7 +1,8 @@
 """Runs inside cloud-init's Python: network_data.json through its real renderers.
 
-run_renderers.py NETWORK_DATA NAMES OUT [SITE]: writes OUT/<renderer>/… . SITE is a folder
-with our plug-in, which its .pth file registers. Nothing is ever written outside OUT.
+run_renderers.py SITE JOB…: reads JOB/network_data.json and JOB/names.json, writes
+JOB/<renderer>/… . SITE is a folder with our plug-in, which its .pth file registers.
+Nothing is ever written outside the jobs.
 """
 
 import json
@@ -10,9 +11,8 @@ import site
 import sys
 from pathlib import Path
 
-source, names, out = (Path(argument).resolve() for argument in sys.argv[1:4])
-if len(sys.argv) > 4:
-    site.addsitedir(sys.argv[4])
+jobs = [Path(argument).resolve() for argument in sys.argv[2:]]
+site.addsitedir(sys.argv[1])
 
 from cloudinit.distros import debian, opensuse, photon, rhel  # noqa: E402
 from cloudinit.net import renderers  # noqa: E402
@@ -41,19 +41,16 @@ def refuse_writes_elsewhere(event, arguments):
     if not writes or not isinstance(path, (str, bytes)):
         return
     real = os.path.realpath(os.fsdecode(path))
-    if not real.startswith(f"{out}/") and real != "/dev/null":
+    if real != "/dev/null" and not any(real.startswith(f"{job}/") for job in jobs):
         sys.stderr.write(f"would write {real}\n")
         os._exit(70)
 
 
-def main():
-    data, known_macs = json.loads(source.read_text()), json.loads(names.read_text())
-    config = convert_net_json(data, known_macs=known_macs)
-    sys.addaudithook(refuse_writes_elsewhere)
+def run(job):
+    data = json.loads((job / "network_data.json").read_text())
+    config = convert_net_json(data, known_macs=json.loads((job / "names.json").read_text()))
     for folder, (name, settings) in CHOICES.items():
-        if name not in renderers.NAME_TO_RENDERER:
-            continue
-        target = out / folder
+        target = job / folder
         target.mkdir()
         renderer = renderers.NAME_TO_RENDERER[name].Renderer(config=dict(settings))
         state = parse_net_config_data(config, renderer=renderer)
@@ -64,4 +61,6 @@ def main():
             (target / "refused.txt").write_text(f"{type(error).__name__}: {error}")
 
 
-main()
+sys.addaudithook(refuse_writes_elsewhere)
+for each in jobs:
+    run(each)

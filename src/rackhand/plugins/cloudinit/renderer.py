@@ -6,14 +6,19 @@ where wicked is installed. Same subset of Python as render/wicked_links.
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import Any
 
+from cloudinit import subp
 from cloudinit.net import renderer
 
 from rackhand.plugins.cloudinit.network_state import read_network_state
 from rackhand.plugins.cloudinit.system_files import apply_files
-from rackhand.render.wicked import host_files
+from rackhand.render.wicked import CONFIG_PATH, host_files
+
+LOG = logging.getLogger(__name__)
+NETCONFIG = Path("/sbin/netconfig")
 
 
 class Renderer(renderer.Renderer):
@@ -30,7 +35,13 @@ class Renderer(renderer.Renderer):
     ) -> None:
         """Write the files below ``target``. Raises InvalidValue for what wicked cannot carry."""
         host = read_network_state(network_state)
-        apply_files(Path(target or "/"), lambda text: host_files(host, text))
+        changed = apply_files(Path(target or "/"), lambda text: host_files(host, text))
+        if target is None and CONFIG_PATH in changed and NETCONFIG.exists():
+            # Static servers reach resolv.conf by netconfig only; wicked runs it for DHCP.
+            try:
+                subp.subp([str(NETCONFIG), "update"])
+            except subp.ProcessExecutionError as error:
+                LOG.warning("resolv.conf is not up to date: %s", error)
 
 
 def available(target: str | None = None) -> bool:
