@@ -14,9 +14,11 @@ step=image
 curl -fsS "$SERVER/image.raw.zst" | zstd -dc | dd of=/dev/sda bs=1M iflag=fullblock conv=sparse,fsync
 say "image written"
 step=config-drive
-sgdisk --move-second-header --new=5:0:+1M --change-name=5:config-2 /dev/sda
-until [ -b /dev/sda5 ]; do sleep 0.1; done
-dd if=/run/config.iso of=/dev/sda5 bs=64k conv=fsync
+# Not through the kernel's partitions: udev looks at the disk now, and the kernel keeps
+# the old table of a disk in use. sfdisk, as sgdisk sleeps for a second at each change.
+echo 'size=2048, name=config-2' | sfdisk --quiet --append --no-reread --no-tell-kernel /dev/sda
+start=$(sfdisk --dump /dev/sda | sed -n 's/.*start= *\([0-9]*\),.*name="config-2".*/\1/p')
+dd if=/run/config.iso of=/dev/sda bs=64k oflag=seek_bytes seek=$((start * 512)) conv=fsync
 say "config drive written"
 step=report
 curl -fsS "$SERVER/written"
