@@ -23,7 +23,7 @@ CACHE = Path(os.environ.get("RACKHAND_CACHE", "/var/cache/rackhand"))
 MIRROR = os.environ.get("RACKHAND_DEBIAN_MIRROR", "")
 MAC = "52:54:00:00:00:01"
 ADDRESS = "10.0.2.77"
-BOOT_WITHIN_S = 400
+BOOT_WITHIN_S = 700
 OVMF = Path("/usr/share/OVMF")
 
 
@@ -145,7 +145,7 @@ class _Ironic(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         if self.path.startswith("/v1/lookup"):
             self.asked.set()
-        body = b'{"version": {"min_version": "1.1", "version": "1.100"}}'
+        body = b'{"default_version": {"min_version": "1.1", "version": "1.100"}}'
         self.send_response(404 if "lookup" in self.path else 200)
         self.send_header("Content-Type", "application/json")
         self.send_header("X-OpenStack-Ironic-API-Maximum-Version", "1.100")

@@ -79,7 +79,9 @@ def _build(out: Path, progress: Progress, cache: Path, mirror: str, keep_raw: bo
         grub_files = tree / "usr/lib/grub/i386-pc"
         boot_loaders.install_bios(progress, raw, partitions["bios-boot"], grub_files)
         _fill(tree, raw, {**partitions, **volumes}, ids, progress)
-        filesystems.store_edges(raw, Region(0, partitions["bios-boot"].offset))
+        table = Region(0, partitions["bios-boot"].offset)
+        for place in (table, partitions["bios-boot"], partitions["lvm"]):
+            filesystems.store_edges(raw, place)
     with progress.step("pack"):
         facts = SystemFacts(
             os_family="debian", os_version="12", volume_group=VOLUME_GROUP,
