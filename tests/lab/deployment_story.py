@@ -24,6 +24,7 @@ class EngineSecrets:
 
     agent_token: str
     config_drive: str
+    """Its content as JSON; root's password hash is in its user data."""
 
 
 @dataclass(frozen=True)
@@ -99,7 +100,7 @@ def _engine_secrets(site: Site, machine_id: str) -> EngineSecrets:
     finally:
         database.close()
     token = json.loads(internal)["agent_secret_token"]
-    return EngineSecrets(token, json.loads(instance)["configdrive"])
+    return EngineSecrets(token, json.dumps(json.loads(instance)["configdrive"]))
 
 
 def _store_damaged_image(site: Site) -> None:
