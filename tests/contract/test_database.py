@@ -56,6 +56,36 @@ def upgrade():
 """
 
 
+_ID, _MAC = "00000000-0000-0000-0000-00000000000", "52:54:00:00:00:01"
+_WHEN = "2026-01-01T12:00:00.000000+00:00"
+_HINT = (
+    '{"serial":null,"wwn":null,"model":null,"size_min_bytes":null,"size_max_bytes":null,'
+    '"rotational":null,"smallest":false}'
+)
+_SPEC = (
+    '{"flavor":"f","image":"i","hostname":"HOST","networks":[{"network":"front","address":null}],'
+    f'"ssh_keys":[],"root_password_hash":null,"disk":{_HINT},"zone":null}}'
+)
+_PLACEMENT = (
+    f'{{"machine_id":"{_ID}2","machine":"n1","assignments":[{{"mac":"{_MAC}","network":"front",'
+    '"address":"10.0.0.20","vlan_tag":null}],"disk":{"name":"/dev/sda","size_bytes":1,'
+    '"transport":"sata","model":null,"vendor":null,"serial":"S","wwn":null,"rotational":null,'
+    '"removable":false,"read_only":false,"by_path":null}}'
+)
+OF_THE_FIRST_VERSION = f"""
+INSERT INTO networks VALUES ('{_ID}1', 'front', 'z', 100, '10.0.0.0/24', '10.0.0.1',
+  '[{{"first":"10.0.0.20","last":"10.0.0.99"}}]', NULL, '[]', '[]', 1500, 1);
+INSERT INTO machines VALUES ('{_ID}2', 'n1', 'z', '10.1.0.1', 623, 'admin',
+  '[{{"mac":"{_MAC}","vlan":100,"tagged":[],"boot":true}}]', NULL, NULL, NULL, 1, 1);
+INSERT INTO machine_macs VALUES ('{_MAC}', '{_ID}2');
+INSERT INTO leases VALUES ('{_ID}3', 'web', 'web', 'web', '{_SPEC.replace("HOST", "web")}',
+  '{_WHEN}', 'active', 'active', '{_PLACEMENT}', '[]', NULL, NULL, 0, 1);
+INSERT INTO leases VALUES ('{_ID}4', 'waiting', 'waiting', 'w', '{_SPEC.replace("HOST", "w")}',
+  '{_WHEN}', 'active', 'requested', NULL, '[]', NULL, NULL, 0, 1);
+INSERT INTO reservations VALUES ('front', '10.0.0.20', '{_MAC}', '{_ID}2', '{_ID}3');
+"""  # noqa: S608
+
+
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     return tmp_path / "rackhand.db"
@@ -194,6 +224,32 @@ class TestMigrations:
             assert connection.execute("SELECT name FROM leases").fetchall() == [("lease-1",)]
         connection.close()
 
+    def test_a_file_of_the_first_version_is_read_by_this_one(
+        self, path: Path, tmp_path: Path
+    ) -> None:
+        first = tmp_path / "first"
+        shutil.copytree(schema.MIGRATIONS, first)
+        for later in (first / "versions").glob("v*.py"):
+            if not later.name.startswith("v0001"):
+                later.unlink()
+        schema.upgrade(path, first)
+        with sqlite3.connect(path) as connection:
+            connection.executescript(OF_THE_FIRST_VERSION)
+        connection.close()
+        store = open_store(path)
+        with store.transaction() as session:
+            network = session.networks.find("front")
+            assert (network.mtu, network.routes, network.subnet_v6) == (1500, (), None)
+            (wire,) = session.machines.find("n1").wires
+            assert (wire.vlan, wire.group) == (100, None)
+            lease = session.leases.find("web")
+            assert lease.spec.bonds == ()
+            assert lease.placement is not None
+            assert str(lease.placement.deploy_nic.address) == "10.0.0.20"
+            assert [str(held.address) for held in session.reservations.all()] == ["10.0.0.20"]
+            assert session.leases.find("waiting").placement is None
+        store.close()
+
     @pytest.mark.parametrize(
         ("then", "error"),
         [
@@ -291,4 +347,4 @@ def _files_with(path: Path, secret: str) -> list[str]:
 
 def _plain(sql: str | None) -> str:
     """One table's SQL with its clauses in no order, as migrations may add them in another."""
-    return " ".join(sorted((sql or "").replace(",", " , ").split()))
+    return " ".join(sorted((sql or "").replace(",", " , ").replace('"', "").split()))

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from datetime import datetime, timedelta, timezone
 from enum import Enum
-from ipaddress import IPv4Address, IPv4Network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from typing import Any, NewType, Union, get_args, get_origin, get_type_hints
 from uuid import UUID
 
@@ -42,6 +42,12 @@ SCALARS: dict[type, st.SearchStrategy[Any]] = {
         lambda address, bits: IPv4Network((int(address) >> 32 - bits << 32 - bits, bits)),
         st.ip_addresses(v=4),
         st.integers(0, 32),
+    ),
+    IPv6Address: st.ip_addresses(v=6),
+    IPv6Network: st.builds(
+        lambda address, bits: IPv6Network((int(address) >> 128 - bits << 128 - bits, bits)),
+        st.ip_addresses(v=6),
+        st.integers(0, 128),
     ),
     datetime: st.datetimes(datetime(1900, 1, 1), datetime(2200, 1, 1), timezones=ZONES),
 }

@@ -80,7 +80,13 @@ def test_a_machine_is_leased_and_given_back(site: httpx.Client, house: House) ->
         seen = wait_for(site, "/v1/machines/n1", "available")
         assert seen["hardware"]["disks"][0]["transport"] == "sata"
         assert seen["nics"] == [
-            {"mac": "52:54:00:00:01:01", "vlan": 100, "tagged": [], "boot": True}
+            {
+                "mac": "52:54:00:00:01:01",
+                "vlan": 100,
+                "tagged": [],
+                "boot": True,
+                "group": None,
+            }
         ]
         wait_for(site, "/v1/machines/n2", "available")
         spec = {

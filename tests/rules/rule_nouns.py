@@ -9,6 +9,7 @@ from uuid import UUID
 
 from hypothesis import strategies as st
 
+from rackhand.model.bond import BondAsk, BondMode
 from rackhand.model.flavor import DiskHint, Flavor
 from rackhand.model.image import Image
 from rackhand.model.lease import Lease, LeaseSpec, NetworkAsk, NicAssignment, Placement
@@ -61,6 +62,15 @@ def network(vlan: int = 100, **changes: Any) -> Network:
         "dns": (IPv4Address("10.9.9.9"),),
     }
     return Network(**values | changes)
+
+
+def bond(*networks: str, **changes: Any) -> BondAsk:
+    values: dict[str, Any] = {
+        "name": "bond0",
+        "mode": BondMode.ACTIVE_BACKUP,
+        "networks": networks,
+    }
+    return BondAsk(**values | changes)
 
 
 def hardware(*wires: Wire, **changes: Any) -> Hardware:

@@ -14,7 +14,8 @@ from rule_nouns import mac, network
 
 from rackhand.model.errors import AlreadyExists, InvalidValue, WrongState
 from rackhand.model.network import AddressRange, Network, Reservation, Zone
-from rackhand.rules.addressing import check_network, choose_address
+from rackhand.rules.addressing import choose_address
+from rackhand.rules.network_check import check_network
 
 BASE = int(IPv4Address("10.0.0.0"))
 SMALL = IPv4Network("10.0.0.0/28")

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from ipaddress import IPv4Address
+from ipaddress import IPv4Address, IPv6Address
 from random import Random
 from uuid import UUID
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from rule_nouns import lease, mac, machine, network, placement
+from rule_nouns import disk, lease, mac, machine, network, placement
 
-from rackhand.model.lease import Lease, LeaseState
+from rackhand.model.bond import Bond, BondMode
+from rackhand.model.lease import Lease, LeaseState, NicAssignment, Placement
 from rackhand.model.machine import Wire
 from rackhand.model.network import DhcpHost, GatewayPlan, Reservation
 from rackhand.rules.gateway_plan import gateway_plan
 
+V6 = IPv6Address("2001:db8::10")
 NETWORKS = [network(100), network(200)]
 MACHINES = [machine(n) for n in (1, 2, 3)]
 RAMDISK = [
@@ -39,6 +41,25 @@ def test_a_held_machine_is_answered_with_its_lease_only(state: LeaseState) -> No
     own = Reservation("net200", IPv4Address("10.0.200.10"), mac(1), UUID(int=1), lease_id=held.id)
     plan = gateway_plan(NETWORKS, [machine(1, wires)], [held], [*RAMDISK, own])
     assert hosts(plan) == {"net100": {}, "net200": {mac(1): "10.0.200.10"}}
+
+
+def test_of_a_bond_only_its_first_member_is_answered_and_only_for_ipv4() -> None:
+    wires = tuple(Wire(mac(n), 100, (200,), boot=n == 1, group="lag1") for n in (1, 2))
+    members = (mac(1), mac(2))
+    where = Placement(
+        UUID(int=1),
+        "n1",
+        (
+            NicAssignment(mac(1), "net100", IPv4Address("10.0.100.10"), None, V6, "bond0"),
+            NicAssignment(mac(1), "net200", IPv4Address("10.0.200.10"), 200, None, "bond0"),
+        ),
+        disk(),
+        (Bond("bond0", BondMode.LACP, members, 1500),),
+    )
+    held = lease(state=LeaseState.DEPLOYING, placement=where)
+    own = Reservation("net100", V6, mac(1), UUID(int=1), lease_id=held.id)
+    plan = gateway_plan(NETWORKS, [machine(1, wires)], [held], [*RAMDISK, own])
+    assert hosts(plan) == {"net100": {mac(1): "10.0.100.10"}, "net200": {}}
 
 
 def test_after_the_release_the_ramdisk_is_answered_again() -> None:

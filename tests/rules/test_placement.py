@@ -105,7 +105,7 @@ def test_shared_storage_does_not_count_as_a_disk_of_the_machine() -> None:
         ({"pooled": False}, "kept out of the pool"),
         ({"hardware": None}, "not been inspected"),
         ({"fault": Fault("bmc-unreachable", "its BMC is silent", "h", NOON)}, "bmc-unreachable"),
-        ({"wires": (Wire(mac(1), 200, boot=True),)}, "VLAN 200 untagged"),
+        ({"wires": (Wire(mac(1), 200, boot=True),)}, "no NIC of n1 can carry it"),
         ({"zone": "z2"}, "zone z2"),
     ],
 )

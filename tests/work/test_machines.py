@@ -118,7 +118,7 @@ def test_a_network_without_addresses_left_imports_nothing() -> None:
     world = furnish(World(), ())
     add_network(world, "tiny", 300, "10.30.0", last=20)
     tiny = [entry(n, wires=(Wire(mac(n), 300, boot=True),)) for n in (1, 2)]
-    with pytest.raises(WrongState, match="tiny has no free address"):
+    with pytest.raises(WrongState, match="tiny has no free IPv4 address"):
         world.machines.import_machines(tiny)
     nothing_of(world, "n1", "n2")
     assert len(world.machines.import_machines(tiny, only_good=True).imported) == 1

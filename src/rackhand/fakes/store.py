@@ -157,7 +157,7 @@ class _Reservations:
         self._contents = contents
 
     def all(self) -> Sequence[Reservation]:
-        return sorted(self._held, key=lambda held: (held.network, held.address))
+        return sorted(self._held, key=lambda h: (h.network, h.address.version, int(h.address)))
 
     def add(self, reservation: Reservation) -> None:
         for held in self._held:

@@ -121,15 +121,26 @@ class WrongState(AskedWrongly):
 
 
 class NoExactMatch(AskedWrongly):
-    """No machine fits exactly; ``details["reasons"]`` maps machine name to its reasons."""
+    """No machine fits exactly; ``details["reasons"]`` maps machine name to its reasons.
+
+    ``details["nic_tables"]`` maps those whose cables do not fit to a row for each NIC.
+    """
 
     code = "no-exact-match"
 
-    def __init__(self, asked: str, reasons: Mapping[str, Sequence[str]]) -> None:
+    def __init__(
+        self,
+        asked: str,
+        reasons: Mapping[str, Sequence[str]],
+        nic_tables: Mapping[str, Sequence[Mapping[str, Any]]] | None = None,
+    ) -> None:
         super().__init__(
             f"no machine matches {asked} exactly ({len(reasons)} looked at)",
             "see each machine's reason; `rackhand lease plan` shows them without asking again",
-            {"reasons": {name: list(why) for name, why in reasons.items()}},
+            {
+                "reasons": {name: list(why) for name, why in reasons.items()},
+                "nic_tables": {name: list(rows) for name, rows in (nic_tables or {}).items()},
+            },
         )
 
 

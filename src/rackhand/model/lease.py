@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from ipaddress import IPv4Address
+from ipaddress import IPv4Address, IPv6Address
 from uuid import UUID
 
+from rackhand.model.bond import Bond, BondAsk
 from rackhand.model.errors import Fault
 from rackhand.model.flavor import ANY_DISK, DiskHint
 from rackhand.model.machine import Disk
@@ -58,15 +59,19 @@ class StageTime:
 
 @dataclass(frozen=True, slots=True)
 class NetworkAsk:
-    """One network the lease wants; ``address`` asks for that very address."""
+    """One network the lease wants; an address given is asked for as it is."""
 
     network: str
     address: IPv4Address | None = None
+    address_v6: IPv6Address | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class LeaseSpec:
-    """What was asked for. ``root_password_hash`` is crypt(5) text, scrubbed once active."""
+    """What was asked for. ``root_password_hash`` is crypt(5) text, scrubbed once active.
+
+    ``networks`` are all networks, the deploy network first; a bond names those on it.
+    """
 
     flavor: str
     image: str
@@ -76,19 +81,23 @@ class LeaseSpec:
     root_password_hash: str | None = field(default=None, repr=False)
     disk: DiskHint = ANY_DISK
     zone: str | None = None
+    bonds: tuple[BondAsk, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class NicAssignment:
-    """A network on a physical NIC with its address.
+    """A network on a NIC, or on the bond named ``bond``, with its addresses.
 
-    ``vlan_tag`` is set where the switch port carries the network tagged.
+    ``mac`` is the NIC's, of a bond its first member's. ``vlan_tag`` is set where the
+    switch port carries the network tagged.
     """
 
     mac: Mac
     network: str
     address: IPv4Address
     vlan_tag: int | None = None
+    address_v6: IPv6Address | None = None
+    bond: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,10 +108,14 @@ class Placement:
     machine: str
     assignments: tuple[NicAssignment, ...]
     disk: Disk
+    bonds: tuple[Bond, ...] = ()
 
     @property
     def deploy_nic(self) -> NicAssignment:
-        """The NIC that the machine is deployed through: the first, untagged network's."""
+        """The NIC that the machine is deployed through: the first, untagged network's.
+
+        On a bond it is the first member: the bond has its MAC address later.
+        """
         return next(a for a in self.assignments if a.vlan_tag is None)
 
 

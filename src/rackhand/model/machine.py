@@ -40,13 +40,15 @@ class Wire:
     """One NIC's cable as people declared it: which VLANs the switch port carries.
 
     ``vlan`` is the access or native VLAN, None when the port carries tagged ones
-    only. ``boot`` marks the NIC that boots the ramdisk outside of a lease.
+    only. ``boot`` marks the NIC that boots the ramdisk outside of a lease. ``group``
+    names the LAG that the switch has its port in; all NICs of a LAG name the same.
     """
 
     mac: Mac
     vlan: int | None
     tagged: tuple[int, ...] = ()
     boot: bool = False
+    group: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv4Network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Interface, IPv6Network
 from uuid import UUID
 
 from rackhand.model.errors import InvalidValue
@@ -11,6 +11,8 @@ from rackhand.model.names import Mac
 
 VLAN_MIN, VLAN_MAX = 1, 4094
 """Usable VLAN ids (IEEE 802.1Q-2018, 9.6: 0 and 4095 are reserved)."""
+
+IpAddress = IPv4Address | IPv6Address
 
 
 def parse_vlan(value: int) -> int:
@@ -32,14 +34,28 @@ class Zone:
 
 @dataclass(frozen=True, slots=True)
 class AddressRange:
-    """IPv4 addresses from ``first`` to ``last``, both included."""
+    """Addresses of one family from ``first`` to ``last``, both included."""
 
-    first: IPv4Address
-    last: IPv4Address
+    first: IpAddress
+    last: IpAddress
 
-    def __contains__(self, address: IPv4Address) -> bool:
-        """Whether ``address`` lies in the range."""
-        return self.first <= address <= self.last
+    def __contains__(self, address: IpAddress) -> bool:
+        """Whether ``address`` is of the same family and lies in the range."""
+        if address.version != self.first.version:
+            return False
+        return int(self.first) <= int(address) <= int(self.last)
+
+    def __str__(self) -> str:
+        """Write it as people do."""
+        return f"{self.first}-{self.last}"
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """A static route of installed systems: what is behind ``via``."""
+
+    destination: IPv4Network | IPv6Network
+    via: IpAddress
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +64,8 @@ class Network:
 
     ``gateway_address`` is Rackhand's own address on this VLAN: it serves DHCP
     there and is the ramdisk's router. ``router`` is what installed systems get.
-    Addresses are handed out from ``ranges`` only.
+    Addresses are handed out from ``ranges`` only, and never from ``excluded`` (either
+    family). With ``subnet_v6`` each system gets an IPv6 address of ``ranges_v6`` too.
     """
 
     id: UUID
@@ -59,10 +76,25 @@ class Network:
     gateway_address: IPv4Address
     ranges: tuple[AddressRange, ...]
     router: IPv4Address | None = None
-    dns: tuple[IPv4Address, ...] = ()
-    ntp: tuple[IPv4Address, ...] = ()
+    dns: tuple[IpAddress, ...] = ()
+    ntp: tuple[IpAddress, ...] = ()
     mtu: int = 1500
+    subnet_v6: IPv6Network | None = None
+    router_v6: IPv6Address | None = None
+    ranges_v6: tuple[AddressRange, ...] = ()
+    excluded: tuple[AddressRange, ...] = ()
+    search: tuple[str, ...] = ()
+    routes: tuple[Route, ...] = ()
     generation: int = 1
+
+
+def ra_interface(vlan: int) -> IPv6Interface:
+    """Return the gateway's address of the prefix that it advertises on a VLAN.
+
+    A router advertisement ends iPXE's wait of 13 s for one; dnsmasq advertises only
+    prefixes of which the interface has an address (RFC 4193 local prefix).
+    """
+    return IPv6Interface(f"fd00:{vlan}::1/64")
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +105,7 @@ class Reservation:
     """
 
     network: str
-    address: IPv4Address
+    address: IpAddress
     mac: Mac
     machine_id: UUID
     lease_id: UUID | None = None

@@ -53,7 +53,7 @@ class Reservations(Protocol):
     """Addresses that are held. (network, address) is unique."""
 
     def all(self) -> Sequence[Reservation]:
-        """Return every reservation."""
+        """Return every reservation, by network, family and address."""
         ...
 
     def add(self, reservation: Reservation) -> None:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv6Interface
+from ipaddress import IPv4Address
 from pathlib import PurePosixPath
 
-from rackhand.model.network import DhcpHost, GatewayNetwork
+from rackhand.model.network import DhcpHost, GatewayNetwork, ra_interface
 
 BIOS_LOADER, UEFI_LOADER = "undionly.kpxe", "snponly.efi"
 """iPXE for firmware whose own PXE is not iPXE (Debian's package ipxe)."""
@@ -21,15 +21,6 @@ class DnsmasqPaths:
     leases: PurePosixPath
     pid: PurePosixPath
     tftp_root: PurePosixPath
-
-
-def ra_interface(vlan: int) -> IPv6Interface:
-    """Return our address of the prefix that is advertised on a VLAN.
-
-    A router advertisement ends iPXE's wait of 13 s for one; dnsmasq advertises only
-    prefixes of which the interface has an address (RFC 4193 local prefix).
-    """
-    return IPv6Interface(f"fd00:{vlan}::1/64")
 
 
 def dnsmasq_conf(

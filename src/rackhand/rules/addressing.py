@@ -1,16 +1,12 @@
-"""Which IP address, and whether a network's addresses make sense."""
+"""Which IP addresses a NIC gets."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from ipaddress import IPv4Address
-from itertools import pairwise
+from collections.abc import Iterable, Mapping, Sequence
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 
 from rackhand.model.errors import AlreadyExists, InvalidValue, WrongState
-from rackhand.model.network import AddressRange, Network, Reservation, Zone, parse_vlan
-
-MTU_MIN, MTU_MAX = 576, 9216
-"""576: what every IPv4 host must accept (RFC 791, 3.1). 9216: usual largest of switches."""
+from rackhand.model.network import AddressRange, IpAddress, Network, Reservation, ra_interface
 
 
 def choose_address(
@@ -19,72 +15,44 @@ def choose_address(
     """Return ``wanted`` if it can be had, else the lowest free address of the ranges.
 
     ``wanted`` may lie outside of the ranges, not outside of the subnet. Never returned:
-    a held address, the subnet's own and broadcast address, gateway, router, DNS, NTP.
-    Raises InvalidValue, AlreadyExists (held), WrongState (no address is left).
+    a held or excluded address, the subnet's own and broadcast address, gateway, router,
+    DNS, NTP. Raises InvalidValue, AlreadyExists (held), WrongState (no address is left).
     """
     held = {r.address: r for r in reservations if r.network == network.name}
-    kept_back = _kept_back(network)
+    kept_back = kept_back_v4(network)
     if wanted is not None:
-        return _check_wanted(network, wanted, held, kept_back)
-    for address in _addresses(network.ranges):
-        if address in network.subnet and address not in held and address not in kept_back:
-            return address
-    raise WrongState(
-        f"network {network.name} has no free address left in its ranges ({len(held)} are held)",
-        "release a lease on this network, or give the network another range",
-        {"network": network.name, "held": len(held)},
-    )
+        _check_wanted(network, wanted, network.subnet, held, kept_back)
+        return wanted
+    taken = {*held, *kept_back}
+    return IPv4Address(_lowest_free(network, network.subnet, network.ranges, taken))
 
 
-def check_network(new: Network, others: Sequence[Network], zones: Sequence[Zone]) -> None:
-    """Refuse a network that could not work or would collide with another.
+def choose_address_v6(
+    network: Network, reservations: Iterable[Reservation], wanted: IPv6Address | None = None
+) -> IPv6Address | None:
+    """Return the IPv6 address as `choose_address` does; None where the network has none.
 
-    Raises InvalidValue for its own values; AlreadyExists for a VLAN taken in the same
-    zone, and for a subnet that overlaps another's in any zone: an address must name one
-    machine only, or a probe could hear the wrong one.
+    Never returned besides: the subnet's first address, which is any router's (RFC 4291,
+    2.6.1), and the gateway's own.
     """
-    if new.zone not in {zone.name for zone in zones}:
-        raise InvalidValue("zone", new.zone, "is no zone", "see `rackhand zone list`")
-    parse_vlan(new.vlan)
-    if not MTU_MIN <= new.mtu <= MTU_MAX:
-        raise InvalidValue("mtu", new.mtu, f"is not between {MTU_MIN} and {MTU_MAX} bytes")
-    _check_own_addresses(new)
-    _check_ranges(new)
-    for other in others:
-        if other.id == new.id:
-            continue
-        if other.zone == new.zone and other.vlan == new.vlan:
-            raise AlreadyExists("network", "vlan", str(new.vlan), f"network {other.name}")
-        if other.subnet.overlaps(new.subnet):
-            raise AlreadyExists(
-                "network", "subnet", str(new.subnet), f"network {other.name} ({other.subnet})"
+    if network.subnet_v6 is None:
+        if wanted is not None:
+            raise InvalidValue(
+                "address_v6", str(wanted), f"cannot be had: network {network.name} has no IPv6"
             )
+        return None
+    held = {r.address: r for r in reservations if r.network == network.name}
+    kept_back = kept_back_v6(network)
+    if wanted is not None:
+        _check_wanted(network, wanted, network.subnet_v6, held, kept_back)
+        return wanted
+    taken = {*held, *kept_back}
+    return IPv6Address(_lowest_free(network, network.subnet_v6, network.ranges_v6, taken))
 
 
-def _check_wanted(
-    network: Network,
-    wanted: IPv4Address,
-    held: dict[IPv4Address, Reservation],
-    kept_back: dict[IPv4Address, str],
-) -> IPv4Address:
-    if wanted not in network.subnet:
-        raise InvalidValue(
-            "address", str(wanted), f"is not in network {network.name} ({network.subnet})"
-        )
-    if wanted in kept_back:
-        raise InvalidValue(
-            "address", str(wanted), f"is {kept_back[wanted]} of network {network.name}"
-        )
-    if wanted in held:
-        holder = held[wanted]
-        raise AlreadyExists(f"network {network.name}", "address", str(wanted), f"NIC {holder.mac}")
-    return wanted
-
-
-def _kept_back(network: Network) -> dict[IPv4Address, str]:
-    """Return what is never handed out, each with what it is."""
-    found = dict.fromkeys(network.ntp, "an NTP server")
-    found |= dict.fromkeys(network.dns, "a DNS server")
+def kept_back_v4(network: Network) -> dict[IpAddress, str]:
+    """Return the IPv4 addresses that are never handed out, each with what it is."""
+    found = _servers(network)
     if network.router is not None:
         found[network.router] = "the router"
     found[network.gateway_address] = "the gateway"
@@ -95,39 +63,68 @@ def _kept_back(network: Network) -> dict[IPv4Address, str]:
     return found
 
 
-def _addresses(ranges: Sequence[AddressRange]) -> Iterator[IPv4Address]:
-    for part in sorted(ranges, key=lambda part: part.first):
-        for number in range(int(part.first), int(part.last) + 1):
-            yield IPv4Address(number)
+def kept_back_v6(network: Network) -> dict[IpAddress, str]:
+    """Return the IPv6 addresses that are never handed out, each with what it is."""
+    found = _servers(network)
+    found[ra_interface(network.vlan).ip] = "the gateway"
+    if network.router_v6 is not None:
+        found[network.router_v6] = "the router"
+    if network.subnet_v6 is not None and network.subnet_v6.prefixlen < 127:
+        found[network.subnet_v6.network_address] = "the address of any router"
+    return found
 
 
-def _check_own_addresses(new: Network) -> None:
-    own = {"gateway_address": new.gateway_address}
-    if new.router is not None:
-        own["router"] = new.router
-    edges = {new.subnet.network_address, new.subnet.broadcast_address}
-    for field, address in own.items():
-        if address not in new.subnet:
-            raise InvalidValue(field, str(address), f"is not in the subnet {new.subnet}")
-        if new.subnet.prefixlen < 31 and address in edges:
+def _servers(network: Network) -> dict[IpAddress, str]:
+    found: dict[IpAddress, str] = dict.fromkeys(network.ntp, "an NTP server")
+    return found | dict.fromkeys(network.dns, "a DNS server")
+
+
+def _check_wanted(
+    network: Network,
+    wanted: IpAddress,
+    subnet: IPv4Network | IPv6Network,
+    held: Mapping[IpAddress, Reservation],
+    kept_back: Mapping[IpAddress, str],
+) -> None:
+    if wanted not in subnet:
+        raise InvalidValue("address", str(wanted), f"is not in network {network.name} ({subnet})")
+    if wanted in kept_back:
+        raise InvalidValue(
+            "address", str(wanted), f"is {kept_back[wanted]} of network {network.name}"
+        )
+    for part in network.excluded:
+        if wanted in part:
             raise InvalidValue(
-                field, str(address), f"is the network or broadcast address of {new.subnet}"
+                "address", str(wanted), f"is excluded from network {network.name} ({part})"
             )
+    if wanted in held:
+        holder = f"NIC {held[wanted].mac}"
+        raise AlreadyExists(f"network {network.name}", "address", str(wanted), holder)
 
 
-def _check_ranges(new: Network) -> None:
-    if not new.ranges:
-        raise InvalidValue("ranges", "[]", "holds no range", "give at least one: first-last")
-    for part in new.ranges:
-        text = f"{part.first}-{part.last}"
-        if part.first > part.last:
-            raise InvalidValue("ranges", text, "ends before it begins")
-        if part.first not in new.subnet or part.last not in new.subnet:
-            raise InvalidValue("ranges", text, f"is not inside the subnet {new.subnet}")
-    for before, after in pairwise(sorted(new.ranges, key=lambda part: part.first)):
-        if after.first <= before.last:
-            raise InvalidValue(
-                "ranges",
-                f"{after.first}-{after.last}",
-                f"overlaps the range {before.first}-{before.last}",
-            )
+def _lowest_free(
+    network: Network,
+    subnet: IPv4Network | IPv6Network,
+    ranges: Sequence[AddressRange],
+    taken: Iterable[IpAddress],
+) -> int:
+    """Return the lowest free address as a number; steps over whole excluded ranges."""
+    numbers = {int(address) for address in taken if address.version == subnet.version}
+    gaps = [part for part in network.excluded if part.first.version == subnet.version]
+    for part in sorted(ranges, key=lambda part: int(part.first)):
+        number = max(int(part.first), int(subnet.network_address))
+        last = min(int(part.last), int(subnet.broadcast_address))
+        while number <= last:
+            gap = next((g for g in gaps if int(g.first) <= number <= int(g.last)), None)
+            if gap is not None:
+                number = int(gap.last) + 1
+            elif number in numbers:
+                number += 1
+            else:
+                return number
+    family = f"IPv{subnet.version}"
+    raise WrongState(
+        f"network {network.name} has no free {family} address left in its ranges",
+        "release a lease on this network, or give the network another range",
+        {"network": network.name, "family": family},
+    )

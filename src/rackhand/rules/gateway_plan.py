@@ -53,7 +53,11 @@ def _hosts(
     reservations: Sequence[Reservation],
 ) -> dict[str, set[DhcpHost]]:
     holders = leases_by_machine(leases)
-    ramdisk = {(r.network, r.mac): r.address for r in reservations if r.lease_id is None}
+    ramdisk = {
+        (r.network, r.mac): r.address
+        for r in reservations
+        if r.lease_id is None and isinstance(r.address, IPv4Address)
+    }
     hosts: dict[str, set[DhcpHost]] = {network.name: set() for network in networks}
     for machine in machines:
         holder = holders.get(machine.id)
@@ -85,7 +89,8 @@ def boot_host(
 def _lease_host(lease: Lease) -> tuple[str, DhcpHost] | None:
     if lease.placement is None:
         return None
-    # A placement has an untagged network, or nic_choice would not have made it.
+    # A placement has an untagged network, or nic_choice would not have made it. Of a bond
+    # the first member alone is answered: the others must not boot meanwhile.
     nic = next((a for a in lease.placement.assignments if a.vlan_tag is None), None)
     return None if nic is None else (nic.network, DhcpHost(nic.mac, nic.address))
 

@@ -1,66 +1,86 @@
-"""Which physical NIC carries which network.
+"""Which physical NICs carry which networks, single or bonded.
 
-Only declared cables count: a VLAN that no cable carries is refused, never guessed.
-Two networks share a NIC only as its native VLAN and one tagged VLAN, and only if the
-native one's MTU is not the smaller: a VLAN's frames must fit the interface below it,
-which has the native network's MTU. All networks are decided together, so that one does
-not take the only NIC that another could use.
+Only declared cables count: a VLAN that no cable carries is refused, never guessed. A NIC
+carries its native VLAN and any of its tagged ones, if the native network's MTU is not the
+smaller: a VLAN's frames must fit the interface below it, which has the native network's
+MTU. A bond has its NICs for itself; they carry its networks alike. All are decided
+together, so that one does not take the only NIC that another could use.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from rackhand.model.bond import Bond, BondAsk, BondMode
 from rackhand.model.machine import Machine, Wire
 from rackhand.model.names import Mac
 from rackhand.model.network import Network
+from rackhand.rules.nic_match import FREE, Option, Unit, match, options
+from rackhand.rules.nic_table import NicRow, against, nic_table
 
 
 @dataclass(frozen=True, slots=True)
 class NicPick:
-    """A network on a NIC; ``vlan_tag`` is None where the switch port sends it untagged."""
+    """A network on a NIC; ``vlan_tag`` is None where the switch port sends it untagged.
+
+    On a bond ``mac`` is the first member's.
+    """
 
     network: Network
     mac: Mac
     vlan_tag: int | None
+    bond: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class NicChoice:
-    """One pick for each network asked, in that order; or None with every reason."""
+    """One pick for each network asked, in that order; or None with reasons and the table."""
 
     picks: tuple[NicPick, ...] | None
     reasons: tuple[str, ...] = ()
+    bonds: tuple[Bond, ...] = ()
+    table: tuple[NicRow, ...] = ()
 
 
-_Slot = tuple[Mac, bool]
-"""A place for one network on a NIC: its untagged side (True) or its tagged side."""
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """A unit in the nouns of the request: its networks' places, and its bond."""
+
+    places: tuple[int, ...]
+    bond: BondAsk | None
 
 
-def choose_nics(asks: Sequence[Network], machine: Machine) -> NicChoice:
-    """Give each network a NIC whose cable carries its VLAN in the machine's zone.
+def choose_nics(
+    asks: Sequence[Network], machine: Machine, bonds: Sequence[BondAsk] = ()
+) -> NicChoice:
+    """Give each network a NIC, or its bond NICs, whose cables carry its VLAN in the zone.
 
     The first network is the deploy network and must be untagged. A NIC that inspection
-    did not find, or found without link, is not used. Where several choices are
-    possible, the first network takes the best, then the second, and so on: untagged
-    before tagged, the boot NIC before others, then the order in which NICs are declared.
+    did not find, or found without link, is not used. 802.3ad and balance-xor take NICs
+    of one LAG (balance-xor all of them), active-backup NICs of none. Where several
+    choices are possible, the first network takes the best, then the second, and so on:
+    untagged before tagged, NICs of no LAG for a single network, the boot NIC before
+    others, then the order in which NICs are declared.
     """
     refusal = _refuse_asks(asks, machine)
     if refusal:
         return NicChoice(None, refusal)
-    options = [_options(asks, index, machine) for index in range(len(asks))]
-    if not all(options):
-        return NicChoice(None, _table(asks, machine, options))
-    slots = _match(asks, options, [])
-    if slots is None:
-        return NicChoice(None, (_no_match(asks, machine, options),))
-    return NicChoice(
-        tuple(
-            NicPick(ask, mac, None if untagged else ask.vlan)
-            for ask, (mac, untagged) in zip(asks, slots, strict=True)
-        )
-    )
+    bond_of = {name: bond for bond in bonds for name in bond.networks}
+    table = nic_table(asks, machine, bond_of)
+    # LAGs last: only a single network has the choice, and it leaves them to bonds.
+    wires = sorted(machine.wires, key=lambda wire: (wire.group is not None, not wire.boot))
+    asked = _asked(asks, bond_of)
+    units = [_unit(asks, one, wires, machine) for one in asked]
+    kinds = [tuple((unit.ways[i], unit.groups[i]) for unit in units) for i in range(len(wires))]
+    each = [options(unit, kinds, [FREE] * len(wires)) for unit in units]
+    if not all(each):
+        reasons = _refuse_units(asks, asked, each, table, machine)
+        return NicChoice(None, reasons, table=table)
+    found = match(units, kinds)
+    if found is None:
+        return NicChoice(None, (_no_match(asks, asked, each, wires, machine),), table=table)
+    return _chosen(asks, asked, units, found, wires)
 
 
 def _refuse_asks(asks: Sequence[Network], machine: Machine) -> tuple[str, ...]:
@@ -80,110 +100,136 @@ def _refuse_asks(asks: Sequence[Network], machine: Machine) -> tuple[str, ...]:
     return elsewhere + twice
 
 
-def _options(asks: Sequence[Network], index: int, machine: Machine) -> list[_Slot]:
-    """Return the slots that can carry this network, best first."""
-    ranked = []
-    for order, wire in enumerate(machine.wires):
-        if not _against(asks[index], index == 0, wire, machine):
-            untagged = wire.vlan == asks[index].vlan
-            ranked.append(((not untagged, not wire.boot, order), (wire.mac, untagged)))
-    return [slot for _, slot in sorted(ranked)]
+def _asked(asks: Sequence[Network], bond_of: Mapping[str, BondAsk]) -> list[_Asked]:
+    """Return singles and bonds in the order asked: a bond's place is its first network's."""
+    found: list[_Asked] = []
+    for place, ask in enumerate(asks):
+        bond = bond_of.get(ask.name)
+        if bond is None:
+            found.append(_Asked((place,), None))
+        elif not any(one.bond == bond for one in found):
+            on_it = tuple(i for i, other in enumerate(asks) if bond_of.get(other.name) == bond)
+            found.append(_Asked(on_it, bond))
+    return found
 
 
-def _against(ask: Network, is_deploy: bool, wire: Wire, machine: Machine) -> str:
-    """Say why this NIC cannot carry this network, or nothing."""
-    if machine.hardware is not None:
-        nic = next((nic for nic in machine.hardware.nics if nic.mac == wire.mac), None)
-        if nic is None:
-            return "inspection did not find this NIC"
-        if nic.has_link is False:
-            return "had no link at inspection"
-    if ask.vlan not in (wire.vlan, *wire.tagged):
-        native = "no untagged VLAN" if wire.vlan is None else f"VLAN {wire.vlan} untagged"
-        tagged = f", {', '.join(map(str, wire.tagged))} tagged" if wire.tagged else ""
-        return f"is cabled to {native}{tagged}"
-    if is_deploy and wire.vlan != ask.vlan:
-        return f"carries VLAN {ask.vlan} tagged; the first network must be untagged to boot from"
-    return ""
+def _unit(asks: Sequence[Network], one: _Asked, wires: Sequence[Wire], machine: Machine) -> Unit:
+    ways: list[tuple[bool, ...] | None] = []
+    for wire in wires:
+        fits = not any(against(asks[i], i == 0, wire, machine, one.bond) for i in one.places)
+        ways.append(tuple(wire.vlan == asks[i].vlan for i in one.places) if fits else None)
+    mtus = tuple(asks[i].mtu for i in one.places)
+    if one.bond is None:
+        return Unit(mtus, tuple(ways), tuple(None for _ in wires))
+    groups = tuple(wire.group for wire in wires)
+    whole = one.bond.mode is BondMode.BALANCE_XOR
+    return Unit(
+        mtus=mtus,
+        ways=tuple(ways),
+        groups=groups,
+        bond_size=one.bond.members,
+        fixed_mtu=one.bond.mtu is not None,
+        # A static LAG sends to each of its members, whether or not it is in the bond.
+        sizes={group: groups.count(group) for group in groups if group} if whole else {},
+    )
 
 
-def _match(
-    asks: Sequence[Network], options: Sequence[Sequence[_Slot]], chosen: list[_Slot]
-) -> list[_Slot] | None:
-    """Give each network its own slot: the best for the first, then the second, and so on.
-
-    Goes back where a choice leaves a later network without a slot; ``_possible`` finds
-    that out early, so only networks whose MTUs clash are ever tried in vain.
-    """
-    index = len(chosen)
-    if index == len(asks):
-        return chosen
-    for slot in options[index]:
-        taken = [*([s] for s in chosen), [slot], *options[index + 1 :]]
-        if slot in chosen or _mtu_clash(asks, chosen, slot) or not _possible(taken):
-            continue
-        found = _match(asks, options, [*chosen, slot])
-        if found is not None:
-            return found
-    return None
-
-
-def _mtu_clash(asks: Sequence[Network], chosen: Sequence[_Slot], slot: _Slot) -> bool:
-    mac, untagged = slot
-    if (mac, not untagged) not in chosen:
-        return False
-    here, beside = asks[len(chosen)], asks[chosen.index((mac, not untagged))]
-    native, tagged = (here, beside) if untagged else (beside, here)
-    return native.mtu < tagged.mtu
+def _chosen(
+    asks: Sequence[Network],
+    asked: Sequence[_Asked],
+    units: Sequence[Unit],
+    found: Sequence[Option],
+    wires: Sequence[Wire],
+) -> NicChoice:
+    picks: dict[int, NicPick] = {}
+    bonds = []
+    for one, unit, option in zip(asked, units, found, strict=True):
+        macs = tuple(wires[nic].mac for nic in option.nics)
+        way = unit.ways[option.nics[0]] or ()
+        for place, untagged in zip(one.places, way, strict=True):
+            ask = asks[place]
+            tag = None if untagged else ask.vlan
+            picks[place] = NicPick(ask, macs[0], tag, one.bond.name if one.bond else None)
+        if one.bond is not None:
+            bonds.append(_bond(one.bond, macs, max(unit.mtus)))
+    ordered = tuple(pick for _, pick in sorted(picks.items()))
+    return NicChoice(ordered, bonds=tuple(sorted(bonds, key=lambda bond: int(bond.name[4:]))))
 
 
-def _possible(options: Sequence[Sequence[_Slot]]) -> bool:
-    """Say whether every network can have a slot of its own (augmenting paths, Kuhn 1955)."""
-    taken: dict[_Slot, int] = {}
-
-    def place(index: int, tried: set[_Slot]) -> bool:
-        for slot in options[index]:
-            if slot in tried:
-                continue
-            tried.add(slot)
-            if slot not in taken or place(taken[slot], tried):
-                taken[slot] = index
-                return True
-        return False
-
-    return all(place(index, set()) for index in range(len(options)))
+def _bond(ask: BondAsk, members: tuple[Mac, ...], largest_mtu: int) -> Bond:
+    return Bond(
+        name=ask.name,
+        mode=ask.mode,
+        members=members,
+        mtu=ask.mtu or largest_mtu,
+        miimon_ms=ask.miimon_ms,
+        lacp_rate=ask.lacp_rate,
+        xmit_hash_policy=ask.xmit_hash_policy,
+        primary=members[0] if ask.primary else None,
+    )
 
 
-def _table(
-    asks: Sequence[Network], machine: Machine, options: Sequence[Sequence[_Slot]]
+def _refuse_units(
+    asks: Sequence[Network],
+    asked: Sequence[_Asked],
+    each: Sequence[Sequence[Option]],
+    table: Sequence[NicRow],
+    machine: Machine,
 ) -> tuple[str, ...]:
-    """Return a line for each NIC against each network that no NIC can carry."""
+    """Say which networks no NIC can carry, or else which bonds have too few NICs alike."""
     lines: list[str] = []
-    for index, ask in enumerate(asks):
-        if options[index]:
+    for one, found in zip(asked, each, strict=True):
+        if found:
             continue
-        if not machine.wires:
-            lines.append(
-                f"network {ask.name} (VLAN {ask.vlan}): {machine.name} has no NIC declared"
-            )
-        lines.extend(
-            f"network {ask.name} (VLAN {ask.vlan}): NIC {wire.mac} "
-            f"{_against(ask, index == 0, wire, machine)}"
-            for wire in machine.wires
-        )
+        nowhere = [i for i in one.places if not any(row.cells[i].fits for row in table)]
+        for place in nowhere:
+            ask = asks[place]
+            why = f"no NIC of {machine.name} can carry it" if table else "no NIC is declared"
+            lines.append(f"network {ask.name} (VLAN {ask.vlan}): {why}")
+        if not nowhere and one.bond is not None:
+            lines.append(_too_few(one.bond, len(table), table, one.places))
     return tuple(lines)
 
 
-def _no_match(asks: Sequence[Network], machine: Machine, options: Sequence[Sequence[_Slot]]) -> str:
+def _too_few(bond: BondAsk, nics: int, table: Sequence[NicRow], places: tuple[int, ...]) -> str:
+    able = sum(all(row.cells[i].fits for i in places) for row in table)
+    alike = {
+        BondMode.LACP: "in one LAG",
+        BondMode.BALANCE_XOR: "that are one whole LAG",
+        BondMode.ACTIVE_BACKUP: "of no LAG",
+    }
+    return (
+        f"{bond.name} ({bond.mode}) needs {bond.members} NICs {alike[bond.mode]} that carry "
+        f"{', '.join(bond.networks)} alike (the untagged one with no smaller MTU); "
+        f"{able} of {nics} could be used"
+    )
+
+
+def _no_match(
+    asks: Sequence[Network],
+    asked: Sequence[_Asked],
+    each: Sequence[Sequence[Option]],
+    wires: Sequence[Wire],
+    machine: Machine,
+) -> str:
     lists = "; ".join(
-        f"{ask.name} (MTU {ask.mtu}) only on {_words(choice)}"
-        for ask, choice in zip(asks, options, strict=True)
+        f"{_name(asks, one)} only on {_words(found, wires)}"
+        for one, found in zip(asked, each, strict=True)
     )
     return (
         f"the cables of {machine.name} cannot carry all of these networks at once: {lists} "
-        "(a NIC carries one untagged and one tagged network, whose MTU is not larger)"
+        "(a bond has its NICs for itself; a NIC's tagged networks have no larger MTU than "
+        "its untagged one)"
     )
 
 
-def _words(choice: Sequence[_Slot]) -> str:
-    return ", ".join(f"{mac} {'untagged' if untagged else 'tagged'}" for mac, untagged in choice)
+def _name(asks: Sequence[Network], one: _Asked) -> str:
+    if one.bond is not None:
+        return f"{one.bond.name} ({one.bond.members} NICs)"
+    ask = asks[one.places[0]]
+    return f"{ask.name} (MTU {ask.mtu})"
+
+
+def _words(found: Sequence[Option], wires: Sequence[Wire]) -> str:
+    nics = sorted({nic for option in found for nic in option.nics})
+    return ", ".join(wires[nic].mac for nic in nics)

@@ -11,11 +11,13 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from uuid import UUID
 
+from rackhand.model.bond import Bond, BondAsk
 from rackhand.model.flavor import ANY_DISK, DiskHint, Flavor
 from rackhand.model.image import Image
 from rackhand.model.machine import Disk, Hardware, Machine, MachineState, Observed
 from rackhand.model.network import Network
 from rackhand.rules.nic_choice import NicPick, choose_nics
+from rackhand.rules.nic_table import NicRow
 from rackhand.rules.root_disk import LOCAL_TRANSPORTS, choose_root_disk
 
 PROPERTIES = ("vendor", "model", "firmware", "cpu_model", "disks", "nics")
@@ -37,16 +39,22 @@ class Wanted:
     disk: DiskHint = ANY_DISK
     zone: str | None = None
     lease_id: UUID | None = None
+    bonds: tuple[BondAsk, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Candidacy:
-    """One machine judged; with reasons it is no candidate, and picks or disk may be unset."""
+    """One machine judged; with reasons it is no candidate, and picks or disk may be unset.
+
+    ``table`` says of each NIC and network why not, where the networks found no NICs.
+    """
 
     machine: Machine
     reasons: tuple[str, ...]
     picks: tuple[NicPick, ...] | None
     disk: Disk | None
+    bonds: tuple[Bond, ...] = ()
+    table: tuple[NicRow, ...] = ()
 
     @property
     def ok(self) -> bool:
@@ -56,10 +64,14 @@ class Candidacy:
 
 @dataclass(frozen=True, slots=True)
 class Placing:
-    """Every machine judged: the candidates by name, and the reasons of all others."""
+    """Every machine judged: the candidates by name, and the reasons of all others.
+
+    ``tables`` holds NICs against networks for the machines whose cables do not fit.
+    """
 
     candidates: tuple[Candidacy, ...]
     reasons: Mapping[str, tuple[str, ...]]
+    tables: Mapping[str, tuple[NicRow, ...]]
 
 
 def place(
@@ -76,6 +88,7 @@ def place(
     return Placing(
         tuple(candidacy for candidacy in judged if candidacy.ok),
         MappingProxyType({c.machine.name: c.reasons for c in judged if not c.ok}),
+        MappingProxyType({c.machine.name: c.table for c in judged if c.table}),
     )
 
 
@@ -95,11 +108,11 @@ def judge_machine(
         return Candidacy(machine, tuple(reasons), None, None)
     reasons += _against_flavor(wanted.flavor, machine.hardware)
     reasons += _against_image(wanted.image, machine.hardware)
-    nics = choose_nics(wanted.networks, machine)
+    nics = choose_nics(wanted.networks, machine, wanted.bonds)
     reasons += nics.reasons
     disk, disk_reasons = _choose_disk(wanted, machine.hardware)
     reasons += disk_reasons
-    return Candidacy(machine, tuple(reasons), nics.picks, disk)
+    return Candidacy(machine, tuple(reasons), nics.picks, disk, nics.bonds, nics.table)
 
 
 def _against_state(

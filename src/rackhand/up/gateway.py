@@ -17,8 +17,7 @@ from rackhand.adapters.dnsmasq import NetworkDnsmasq, wait_for
 from rackhand.adapters.ip_link import ensure_addresses, has_ipv6
 from rackhand.model.errors import CallFailed, RackhandError
 from rackhand.model.names import parse_mac
-from rackhand.model.network import DhcpHost, GatewayNetwork, GatewayPlan
-from rackhand.render.dnsmasq import ra_interface
+from rackhand.model.network import DhcpHost, GatewayNetwork, GatewayPlan, ra_interface
 from rackhand.up.program import Program
 from rackhand.up.supervisor import Supervisor
 from rackhand.up.unix_http import get_json

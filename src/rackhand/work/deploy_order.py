@@ -8,6 +8,7 @@ from rackhand.ports.engine import DeployOrder
 from rackhand.ports.store import Session
 from rackhand.ports.surroundings import ImageFiles
 from rackhand.render.network_data import network_data
+from rackhand.render.network_data_for_cloud_init import for_cloud_init
 from rackhand.render.user_data import meta_data, user_data
 
 
@@ -28,7 +29,7 @@ def deploy_order(
         disk_hint=both(flavor.disk, lease.spec.disk),
         deploy_mac=placement.deploy_nic.mac,
         meta_data=meta_data(lease),
-        network_data=network_data(placement, session.networks.all()),
+        network_data=for_cloud_init(network_data(placement, session.networks.all())),
         user_data=user_data(lease.spec),
     )
 

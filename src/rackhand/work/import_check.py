@@ -69,7 +69,21 @@ def check_wires(
             flaws += _refusal(parse_vlan, wire.vlan, (*place, "vlan"))
         for tagged in wire.tagged:
             flaws += _refusal(parse_vlan, tagged, (*place, "tagged"))
+    flaws += _check_groups(wires, path)
     return flaws + list(_check_boot(wires, path, zone, networks))
+
+
+def _check_groups(wires: Sequence[Wire], path: Path) -> Iterator[Flaw]:
+    """A LAG is one port to the switch: its cables carry the same VLANs."""
+    first: dict[str, Wire] = {}
+    for number, wire in enumerate(wires):
+        if wire.group is None:
+            continue
+        place: Path = (*path, "nics", number, "group")
+        yield from _refusal(lambda name: parse_name("group", name), wire.group, place)
+        other = first.setdefault(wire.group, wire)
+        if (other.vlan, set(other.tagged)) != (wire.vlan, set(wire.tagged)):
+            yield Flaw(place, f"LAG {wire.group} carries other VLANs on NIC {other.mac}")
 
 
 def _check_boot(

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from ipaddress import IPv4Address
+from dataclasses import dataclass, field, replace
+from ipaddress import IPv4Address, IPv6Address
 from uuid import UUID
 
+from rackhand.model.bond import Bond, BondAsk
 from rackhand.model.errors import InvalidValue
 from rackhand.model.flavor import Flavor
 from rackhand.model.image import Image
@@ -15,14 +16,16 @@ from rackhand.model.machine import Disk, Observed
 from rackhand.model.names import Mac, parse_hostname
 from rackhand.model.network import Network, Zone
 from rackhand.ports.store import Session
-from rackhand.rules.addressing import choose_address
+from rackhand.rules.addressing import choose_address, choose_address_v6
+from rackhand.rules.bond_options import check_bonds
 from rackhand.rules.holding import leases_by_machine
+from rackhand.rules.nic_table import NicRow
 from rackhand.rules.placement import Candidacy, Placing, Wanted, place
 
 
 @dataclass(frozen=True, slots=True)
 class PlannedNic:
-    """A network on a NIC with the address it would get; nothing is held."""
+    """A network on a NIC or bond with the addresses it would get; nothing is held."""
 
     network: str
     mac: Mac
@@ -30,13 +33,16 @@ class PlannedNic:
     """The NIC's name at inspection, for people."""
     vlan_tag: int | None
     address: IPv4Address
+    address_v6: IPv6Address | None = None
+    bond: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class LeasePlan:
     """What a request would get now. ``machine`` is None when nothing fits.
 
-    ``reasons`` maps the name of every machine that does not fit to its reasons.
+    ``reasons`` maps the name of every machine that does not fit to its reasons,
+    ``nic_tables`` those whose cables do not fit to their NICs against the networks.
     """
 
     machine: str | None
@@ -44,6 +50,8 @@ class LeasePlan:
     disk: Disk | None
     candidates: tuple[str, ...]
     reasons: Mapping[str, tuple[str, ...]]
+    bonds: tuple[Bond, ...] = ()
+    nic_tables: Mapping[str, tuple[NicRow, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +82,8 @@ def resolve(session: Session, spec: LeaseSpec) -> ResolvedSpec:
     for name in names:
         if names.count(name) > 1:
             raise InvalidValue("networks", name, "is named twice", "name each network once")
+    bonds = tuple(_by_name(session, bond) for bond in spec.bonds)
+    check_bonds(bonds, networks)
     flavor, image = session.flavors.find(spec.flavor), session.images.find(spec.image)
     zone = None if spec.zone is None else session.zones.find(spec.zone)
     return ResolvedSpec(
@@ -83,15 +93,20 @@ def resolve(session: Session, spec: LeaseSpec) -> ResolvedSpec:
             image=image.name,
             zone=None if zone is None else zone.name,
             networks=tuple(
-                NetworkAsk(network.name, ask.address)
+                NetworkAsk(network.name, ask.address, ask.address_v6)
                 for network, ask in zip(networks, spec.networks, strict=True)
             ),
+            bonds=bonds,
         ),
         flavor=flavor,
         image=image,
         networks=networks,
         zone=zone,
     )
+
+
+def _by_name(session: Session, bond: BondAsk) -> BondAsk:
+    return replace(bond, networks=tuple(session.networks.find(n).name for n in bond.networks))
 
 
 def judge(
@@ -114,6 +129,7 @@ def judge(
             disk=resolved.spec.disk,
             zone=resolved.spec.zone,
             lease_id=lease_id,
+            bonds=resolved.spec.bonds,
         ),
         session.machines.all(),
         {seen.machine_id: seen for seen in observed},
@@ -129,13 +145,16 @@ def make_plan(session: Session, resolved: ResolvedSpec, observed: Sequence[Obser
     """
     reservations = session.reservations.all()
     addresses = {
-        ask.network: choose_address(network, reservations, ask.address)
+        ask.network: (
+            choose_address(network, reservations, ask.address),
+            choose_address_v6(network, reservations, ask.address_v6),
+        )
         for network, ask in zip(resolved.networks, resolved.spec.networks, strict=True)
     }
     placing = judge(session, resolved, observed)
     names = tuple(candidacy.machine.name for candidacy in placing.candidates)
     if not placing.candidates:
-        return LeasePlan(None, (), None, names, placing.reasons)
+        return LeasePlan(None, (), None, names, placing.reasons, nic_tables=placing.tables)
     first = placing.candidates[0]
     return LeasePlan(
         machine=first.machine.name,
@@ -143,14 +162,24 @@ def make_plan(session: Session, resolved: ResolvedSpec, observed: Sequence[Obser
         disk=first.disk,
         candidates=names,
         reasons=placing.reasons,
+        bonds=first.bonds,
+        nic_tables=placing.tables,
     )
 
 
 def _planned_nics(
-    candidacy: Candidacy, addresses: Mapping[str, IPv4Address]
+    candidacy: Candidacy, addresses: Mapping[str, tuple[IPv4Address, IPv6Address | None]]
 ) -> Iterator[PlannedNic]:
     hardware = candidacy.machine.hardware
     names = {nic.mac: nic.name for nic in hardware.nics} if hardware else {}
     for pick in candidacy.picks or ():
-        name = pick.network.name
-        yield PlannedNic(name, pick.mac, names.get(pick.mac), pick.vlan_tag, addresses[name])
+        address, address_v6 = addresses[pick.network.name]
+        yield PlannedNic(
+            network=pick.network.name,
+            mac=pick.mac,
+            nic=names.get(pick.mac),
+            vlan_tag=pick.vlan_tag,
+            address=address,
+            address_v6=address_v6,
+            bond=pick.bond,
+        )

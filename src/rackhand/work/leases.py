@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import datetime
 from uuid import UUID
 
@@ -70,7 +70,8 @@ class Leases:
                 )
             plan = make_plan(session, resolved, observed)
             if not plan.candidates:
-                raise NoExactMatch(resolved.words(), plan.reasons)
+                tables = {name: [asdict(r) for r in rows] for name, rows in plan.nic_tables.items()}
+                raise NoExactMatch(resolved.words(), plan.reasons, tables)
             at = self._now()
             lease = Lease(
                 id=self._new_id(),

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import datetime
 from ipaddress import IPv4Address, IPv4Network
+from typing import Unpack
 from uuid import UUID
 
 from rackhand.model.errors import WrongState
@@ -12,7 +14,8 @@ from rackhand.model.lease import LeaseState
 from rackhand.model.names import parse_name
 from rackhand.model.network import AddressRange, Network, Zone, parse_vlan
 from rackhand.ports.store import Session, Store
-from rackhand.rules.addressing import check_network
+from rackhand.rules.network_check import check_held, check_network
+from rackhand.work.network_changes import NetworkChanges, NetworkOptions
 
 
 class Zones:
@@ -69,7 +72,7 @@ class Zones:
 
 
 class Networks:
-    """Adds, lists and removes networks."""
+    """Adds, lists, changes and removes networks."""
 
     def __init__(
         self,
@@ -92,10 +95,7 @@ class Networks:
         subnet: IPv4Network,
         gateway_address: IPv4Address,
         ranges: Sequence[AddressRange],
-        router: IPv4Address | None = None,
-        dns: Sequence[IPv4Address] = (),
-        ntp: Sequence[IPv4Address] = (),
-        mtu: int = 1500,
+        **options: Unpack[NetworkOptions],
     ) -> Network:
         """Store a new network of an existing zone (name or id).
 
@@ -111,10 +111,7 @@ class Networks:
                 subnet=subnet,
                 gateway_address=gateway_address,
                 ranges=tuple(ranges),
-                router=router,
-                dns=tuple(dns),
-                ntp=tuple(ntp),
-                mtu=mtu,
+                **options,
             )
             check_network(network, session.networks.all(), session.zones.all())
             session.networks.add(network)
@@ -137,6 +134,30 @@ class Networks:
         with self._store.transaction() as session:
             return session.networks.find(name_or_id)
 
+    def change(self, name_or_id: str, **changes: Unpack[NetworkChanges]) -> Network:
+        """Change what is named, also while the network is in use; the same again is nothing.
+
+        The same checks as when it is added; besides AlreadyExists or WrongState where an
+        address in use would not fit any more. NotFound.
+        """
+        with self._store.transaction() as session:
+            network = session.networks.find(name_or_id)
+            wanted = replace(network, **changes)
+            if wanted == network:
+                return network
+            check_network(wanted, session.networks.all(), session.zones.all())
+            check_held(wanted, session.reservations.all())
+            changed = session.networks.replace(wanted)
+            words = ", ".join(name for name in changes if _differ(network, changed, name))
+            session.events.append(
+                self._now(),
+                "network.changed",
+                ("network", changed.id, changed.name),
+                f"network {changed.name} was changed: {words}",
+            )
+        self._wake()
+        return changed
+
     def remove(self, name_or_id: str) -> None:
         """Remove a network; WrongState while a lease or machine needs it, NotFound."""
         with self._store.transaction() as session:
@@ -150,6 +171,10 @@ class Networks:
                 f"network {network.name} was removed",
             )
         self._wake()
+
+
+def _differ(before: Network, after: Network, name: str) -> bool:
+    return bool(getattr(before, name) != getattr(after, name))
 
 
 def refuse_while_used(what: str, used_by: Sequence[str]) -> None:

@@ -13,7 +13,7 @@ from rackhand.model.network import Reservation
 from rackhand.ports.engine import Deployer
 from rackhand.ports.store import Session, Store
 from rackhand.rules import lease_states
-from rackhand.rules.addressing import choose_address
+from rackhand.rules.addressing import choose_address, choose_address_v6
 from rackhand.rules.placement import Candidacy, Placing
 from rackhand.rules.stages import with_stage
 from rackhand.work.lease_plan import ResolvedSpec, judge, resolve
@@ -67,6 +67,7 @@ class Placer:
                 machine=machine.name,
                 assignments=_assign(session, lease, resolved, candidacy),
                 disk=disk,
+                bonds=candidacy.bonds,
             )
             placed = replace(
                 lease_states.advance(lease, LeaseState.PLACED, at),
@@ -87,16 +88,29 @@ class Placer:
 def _assign(
     session: Session, lease: Lease, resolved: ResolvedSpec, candidacy: Candidacy
 ) -> tuple[NicAssignment, ...]:
-    """Choose and hold an address for each pick."""
-    wanted = {ask.network: ask.address for ask in resolved.spec.networks}
+    """Choose and hold addresses for each pick."""
+    wanted = {ask.network: ask for ask in resolved.spec.networks}
     assignments = []
     for pick in candidacy.picks or ():
-        name = pick.network.name
-        address = choose_address(pick.network, session.reservations.all(), wanted[name])
-        session.reservations.add(
-            Reservation(name, address, pick.mac, candidacy.machine.id, lease.id)
+        network, held = pick.network, session.reservations.all()
+        ask = wanted[network.name]
+        address = choose_address(network, held, ask.address)
+        address_v6 = choose_address_v6(network, held, ask.address_v6)
+        for one in (address, address_v6):
+            if one is not None:
+                session.reservations.add(
+                    Reservation(network.name, one, pick.mac, candidacy.machine.id, lease.id)
+                )
+        assignments.append(
+            NicAssignment(
+                mac=pick.mac,
+                network=network.name,
+                address=address,
+                vlan_tag=pick.vlan_tag,
+                address_v6=address_v6,
+                bond=pick.bond,
+            )
         )
-        assignments.append(NicAssignment(pick.mac, name, address, pick.vlan_tag))
     return tuple(assignments)
 
 

@@ -8,10 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
-from ipaddress import IPv4Address
+from ipaddress import IPv4Address, IPv6Address
 from typing import Any
 from uuid import UUID
 
+from rackhand.adapters.database.network_documents import (
+    from_bond,
+    from_bond_ask,
+    to_bond,
+    to_bond_ask,
+)
 from rackhand.model.errors import Fault
 from rackhand.model.flavor import DiskHint
 from rackhand.model.lease import (
@@ -32,7 +38,6 @@ from rackhand.model.machine import (
     Wire,
 )
 from rackhand.model.names import Mac
-from rackhand.model.network import AddressRange
 
 Document = dict[str, Any]
 
@@ -47,29 +52,6 @@ def from_time(time: datetime) -> str:
 def to_time(text: str) -> datetime:
     """Return the moment, in UTC."""
     return datetime.fromisoformat(text).astimezone(UTC)
-
-
-def from_addresses(addresses: Iterable[IPv4Address]) -> list[str]:
-    """Return the addresses as text."""
-    return [str(address) for address in addresses]
-
-
-def to_addresses(texts: Iterable[str]) -> tuple[IPv4Address, ...]:
-    """Return the addresses."""
-    return tuple(IPv4Address(text) for text in texts)
-
-
-def from_ranges(ranges: Iterable[AddressRange]) -> list[Document]:
-    """Return address ranges as documents."""
-    return [{"first": str(span.first), "last": str(span.last)} for span in ranges]
-
-
-def to_ranges(documents: Iterable[Document]) -> tuple[AddressRange, ...]:
-    """Return the address ranges."""
-    return tuple(
-        AddressRange(IPv4Address(document["first"]), IPv4Address(document["last"]))
-        for document in documents
-    )
 
 
 def from_disk_hint(hint: DiskHint) -> Document:
@@ -121,7 +103,13 @@ def to_fault(document: Document) -> Fault:
 def from_wires(wires: Iterable[Wire]) -> list[Document]:
     """Return declared cables as documents."""
     return [
-        {"mac": wire.mac, "vlan": wire.vlan, "tagged": list(wire.tagged), "boot": wire.boot}
+        {
+            "mac": wire.mac,
+            "vlan": wire.vlan,
+            "tagged": list(wire.tagged),
+            "boot": wire.boot,
+            "group": wire.group,
+        }
         for wire in wires
     ]
 
@@ -134,6 +122,7 @@ def to_wires(documents: Iterable[Document]) -> tuple[Wire, ...]:
             vlan=document["vlan"],
             tagged=tuple(document["tagged"]),
             boot=document["boot"],
+            group=document["group"],
         )
         for document in documents
     )
@@ -262,13 +251,18 @@ def from_spec(spec: LeaseSpec) -> Document:
         "image": spec.image,
         "hostname": spec.hostname,
         "networks": [
-            {"network": ask.network, "address": None if ask.address is None else str(ask.address)}
+            {
+                "network": ask.network,
+                "address": _from_optional(ask.address),
+                "address_v6": _from_optional(ask.address_v6),
+            }
             for ask in spec.networks
         ],
         "ssh_keys": list(spec.ssh_keys),
         "root_password_hash": spec.root_password_hash,
         "disk": from_disk_hint(spec.disk),
         "zone": spec.zone,
+        "bonds": [from_bond_ask(bond) for bond in spec.bonds],
     }
 
 
@@ -280,7 +274,9 @@ def to_spec(document: Document) -> LeaseSpec:
         hostname=document["hostname"],
         networks=tuple(
             NetworkAsk(
-                ask["network"], None if ask["address"] is None else IPv4Address(ask["address"])
+                ask["network"],
+                None if ask["address"] is None else IPv4Address(ask["address"]),
+                _to_v6(ask["address_v6"]),
             )
             for ask in document["networks"]
         ),
@@ -288,7 +284,16 @@ def to_spec(document: Document) -> LeaseSpec:
         root_password_hash=document["root_password_hash"],
         disk=to_disk_hint(document["disk"]),
         zone=document["zone"],
+        bonds=tuple(to_bond_ask(bond) for bond in document["bonds"]),
     )
+
+
+def _from_optional(address: IPv4Address | IPv6Address | None) -> str | None:
+    return None if address is None else str(address)
+
+
+def _to_v6(text: str | None) -> IPv6Address | None:
+    return None if text is None else IPv6Address(text)
 
 
 def from_placement(placement: Placement) -> Document:
@@ -302,10 +307,13 @@ def from_placement(placement: Placement) -> Document:
                 "network": assignment.network,
                 "address": str(assignment.address),
                 "vlan_tag": assignment.vlan_tag,
+                "address_v6": _from_optional(assignment.address_v6),
+                "bond": assignment.bond,
             }
             for assignment in placement.assignments
         ],
         "disk": from_disk(placement.disk),
+        "bonds": [from_bond(bond) for bond in placement.bonds],
     }
 
 
@@ -320,10 +328,13 @@ def to_placement(document: Document) -> Placement:
                 network=assignment["network"],
                 address=IPv4Address(assignment["address"]),
                 vlan_tag=assignment["vlan_tag"],
+                address_v6=_to_v6(assignment["address_v6"]),
+                bond=assignment["bond"],
             )
             for assignment in document["assignments"]
         ),
         disk=to_disk(document["disk"]),
+        bonds=tuple(to_bond(bond) for bond in document["bonds"]),
     )
 
 

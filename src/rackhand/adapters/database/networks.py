@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from ipaddress import IPv4Address, IPv4Network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from typing import Any
 from uuid import UUID
 
 from rackhand.adapters.database import tables
-from rackhand.adapters.database.documents import (
+from rackhand.adapters.database.network_documents import (
     from_addresses,
     from_ranges,
+    from_routes,
     to_addresses,
     to_ranges,
+    to_routes,
 )
 from rackhand.adapters.database.shelf import Claim, Row, TableShelf
 from rackhand.model.network import Network
@@ -38,6 +40,12 @@ class NetworkShelf(TableShelf[Network]):
             "dns": from_addresses(thing.dns),
             "ntp": from_addresses(thing.ntp),
             "mtu": thing.mtu,
+            "subnet_v6": None if thing.subnet_v6 is None else str(thing.subnet_v6),
+            "router_v6": None if thing.router_v6 is None else str(thing.router_v6),
+            "ranges_v6": from_ranges(thing.ranges_v6),
+            "excluded": from_ranges(thing.excluded),
+            "search": list(thing.search),
+            "routes": from_routes(thing.routes),
             "generation": thing.generation,
         }
 
@@ -55,6 +63,12 @@ class NetworkShelf(TableShelf[Network]):
             dns=to_addresses(row["dns"]),
             ntp=to_addresses(row["ntp"]),
             mtu=row["mtu"],
+            subnet_v6=None if row["subnet_v6"] is None else IPv6Network(row["subnet_v6"]),
+            router_v6=None if row["router_v6"] is None else IPv6Address(row["router_v6"]),
+            ranges_v6=to_ranges(row["ranges_v6"]),
+            excluded=to_ranges(row["excluded"]),
+            search=tuple(row["search"]),
+            routes=to_routes(row["routes"]),
             generation=row["generation"],
         )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from ipaddress import IPv4Address
+from ipaddress import ip_address
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -26,7 +26,9 @@ class ReservationTable:
     def all(self) -> Sequence[Reservation]:
         """Return every reservation, by network and address."""
         rows = self._connection.execute(sa.select(_HELD)).mappings()
-        return sorted(map(_from_row, rows), key=lambda held: (held.network, held.address))
+        return sorted(
+            map(_from_row, rows), key=lambda h: (h.network, h.address.version, int(h.address))
+        )
 
     def add(self, reservation: Reservation) -> None:
         """Hold the address; AlreadyExists when somebody holds it."""
@@ -81,7 +83,7 @@ class ReservationTable:
 def _from_row(row: sa.RowMapping) -> Reservation:
     return Reservation(
         network=row["network"],
-        address=IPv4Address(row["address"]),
+        address=ip_address(row["address"]),
         mac=Mac(row["mac"]),
         machine_id=UUID(row["machine_id"]),
         lease_id=None if row["lease_id"] is None else UUID(row["lease_id"]),

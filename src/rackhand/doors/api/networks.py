@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from rackhand.doors.api.wire_zones import NetworkAnswer, NetworkBody
+from rackhand.doors.api.wire_networks import NetworkAnswer, NetworkBody, NetworkChange
 from rackhand.work.networks import Networks
 
 
@@ -27,10 +27,7 @@ def network_routes(networks: Networks) -> APIRouter:
             subnet=body.subnet,
             gateway_address=body.gateway,
             ranges=body.address_ranges(),
-            router=body.router,
-            dns=body.dns,
-            ntp=body.ntp,
-            mtu=body.mtu,
+            **body.options(),
         )
         return NetworkAnswer.of(added)
 
@@ -38,6 +35,11 @@ def network_routes(networks: Networks) -> APIRouter:
     def show_network(network: str) -> NetworkAnswer:
         """One network by name or id."""
         return NetworkAnswer.of(networks.find(network))
+
+    @router.patch("/{network}")
+    def change_network(network: str, body: NetworkChange) -> NetworkAnswer:
+        """Change what may change while it is in use; what is not named stays."""
+        return NetworkAnswer.of(networks.change(network, **body.changes()))
 
     @router.delete("/{network}", status_code=204)
     def remove_network(network: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from ipaddress import IPv4Address, ip_address
+from ipaddress import ip_address
 from typing import Annotated, TypeVar
 from uuid import UUID
 
@@ -56,15 +56,17 @@ def _range(text: str) -> str:
 
 
 def parse_range(text: str) -> AddressRange:
-    """Return the addresses that ``first-last`` (or one address) names."""
+    """Return the addresses that ``first-last`` (or one address) names, of either family."""
     first, _, last = text.replace(" ", "").partition("-")
     try:
-        ends = IPv4Address(first), IPv4Address(last or first)
+        ends = ip_address(first), ip_address(last or first)
     except ValueError:
         raise InvalidValue(
             "ranges", text, "is not an address range", "write it as 10.0.0.50-10.0.0.99"
         ) from None
-    if ends[0] > ends[1]:
+    if ends[0].version != ends[1].version:
+        raise InvalidValue("ranges", text, "mixes IPv4 and IPv6")
+    if int(ends[0]) > int(ends[1]):
         raise InvalidValue("ranges", text, "ends before it begins", "swap both addresses")
     return AddressRange(*ends)
 

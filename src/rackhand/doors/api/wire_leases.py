@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from ipaddress import IPv4Address
+from ipaddress import IPv4Address, IPv6Address
 from typing import Annotated
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, Strict
 
 from rackhand.doors.api.wire_fields import (
     Answer,
     Body,
+    Flag,
     HostnameText,
     Name,
     PasswordHash,
@@ -20,6 +21,7 @@ from rackhand.doors.api.wire_fields import (
     StoredAnswer,
 )
 from rackhand.doors.api.wire_flavors import DiskHintBody
+from rackhand.model.bond import Bond, BondAsk, BondMode, HashPolicy, LacpRate
 from rackhand.model.errors import Fault
 from rackhand.model.flavor import DiskHint
 from rackhand.model.lease import (
@@ -32,6 +34,7 @@ from rackhand.model.lease import (
     Stage,
 )
 from rackhand.model.machine import Disk
+from rackhand.rules.nic_table import NicRow
 from rackhand.rules.stages import ledger_seconds
 from rackhand.work.leases import LeasePlan, PlannedNic
 
@@ -42,6 +45,9 @@ class NetworkAskBody(Body):
     network: Reference
     address: Annotated[
         IPv4Address | None, Field(description="Ask for this very address; unset: any free one.")
+    ] = None
+    address_v6: Annotated[
+        IPv6Address | None, Field(description="The same, on a network with subnet_v6.")
     ] = None
 
 
@@ -55,6 +61,38 @@ NetworkAskField = Annotated[
 ]
 
 
+class BondBody(Body):
+    """A bond for some of the lease's networks: one untagged at most, the others over it."""
+
+    name: Annotated[
+        str | None, Field(description="Unset: bond0, bond1, … in the order of this list.")
+    ] = None
+    mode: BondMode
+    networks: Annotated[
+        tuple[Reference, ...],
+        Field(min_length=1, description="Networks of the lease that go over this bond."),
+    ]
+    members: Annotated[int, Strict(), Field(ge=2, le=8, description="How many NICs.")] = 2
+    miimon_ms: Annotated[
+        int, Strict(), Field(ge=10, le=10_000, description="How often links are looked at.")
+    ] = 100
+    lacp_rate: Annotated[LacpRate | None, Field(description="802.3ad only.")] = None
+    xmit_hash_policy: Annotated[
+        HashPolicy | None, Field(description="802.3ad and balance-xor only.")
+    ] = None
+    primary: Annotated[
+        Flag, Field(description="Prefer the first NIC while it has link; active-backup only.")
+    ] = False
+    mtu: Annotated[
+        int | None, Strict(), Field(ge=576, le=9216, description="Unset: largest of its networks.")
+    ] = None
+
+    def ask(self, number: int) -> BondAsk:
+        """Return the bond; ``number`` is its place in the list."""
+        named = {name: getattr(self, name) for name in BondBody.model_fields if name != "name"}
+        return BondAsk(name=self.name or f"bond{number}", **named)
+
+
 class SpecBody(Body):
     """What a lease asks for."""
 
@@ -65,6 +103,7 @@ class SpecBody(Body):
         list[NetworkAskField],
         Field(min_length=1, description="The machine is deployed through the first."),
     ]
+    bonds: tuple[BondBody, ...] = ()
     ssh_keys: tuple[SshKey, ...] = ()
     root_password_hash: PasswordHash | None = None
     disk: DiskHintBody = DiskHintBody()
@@ -77,7 +116,10 @@ class SpecBody(Body):
             flavor=self.flavor,
             image=self.image,
             hostname=self.hostname,
-            networks=tuple(NetworkAsk(ask.network, ask.address) for ask in self.networks),
+            networks=tuple(
+                NetworkAsk(ask.network, ask.address, ask.address_v6) for ask in self.networks
+            ),
+            bonds=tuple(bond.ask(number) for number, bond in enumerate(self.bonds)),
             ssh_keys=self.ssh_keys,
             root_password_hash=secret.get_secret_value() if secret else None,
             disk=self.disk.to_model(),
@@ -98,6 +140,7 @@ class SpecAnswer(Answer):
     image: str
     hostname: str
     networks: tuple[NetworkAsk, ...]
+    bonds: tuple[BondAsk, ...]
     ssh_keys: tuple[str, ...]
     disk: DiskHint
     zone: str | None
@@ -162,13 +205,18 @@ def _ledger(lease: Lease) -> list[LedgerEntry]:
 
 
 class PlanAnswer(Answer):
-    """What a request would get now; ``reasons`` says of every other machine why not."""
+    """What a request would get now; ``reasons`` says of every other machine why not.
+
+    ``nic_tables`` holds, of those whose cables do not fit, each NIC against each network.
+    """
 
     machine: str | None
     nics: tuple[PlannedNic, ...]
+    bonds: tuple[Bond, ...]
     disk: Disk | None
     candidates: tuple[str, ...]
     reasons: Mapping[str, tuple[str, ...]]
+    nic_tables: Mapping[str, tuple[NicRow, ...]]
 
     @classmethod
     def of(cls, plan: LeasePlan) -> PlanAnswer:

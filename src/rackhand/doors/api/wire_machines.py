@@ -73,10 +73,13 @@ class NicBody(Body):
     ] = None
     tagged: tuple[VlanId, ...] = ()
     boot: Annotated[Flag, Field(description="Boots the ramdisk outside of a lease.")] = False
+    group: Annotated[
+        Name | None, Field(description="LAG of the switch that the port is in.", examples=["lag1"])
+    ] = None
 
     def wire(self) -> Wire:
         """Return the cable."""
-        return Wire(Mac(self.mac), self.vlan, self.tagged, self.boot)
+        return Wire(Mac(self.mac), self.vlan, self.tagged, self.boot, self.group)
 
 
 class MachineBody(Body):

@@ -26,8 +26,31 @@ def tell(complaint: Complaint) -> None:
     reasons = complaint.details.get("reasons")
     if reasons:
         tell_reasons(reasons)
+    tell_nic_tables(complaint.details.get("nic_tables") or {})
     if complaint.hint:
         print(f"{_('hint')}: {complaint.hint}", file=sys.stderr)
+
+
+def tell_nic_tables(
+    tables: Mapping[str, Sequence[Mapping[str, Any]]], *, to_stderr: bool = True
+) -> None:
+    """Print, of each machine whose cables do not fit, every NIC against every network."""
+    from rackhand.doors.cli.tables import Column, print_table
+
+    for machine, rows in tables.items():
+        if not rows:
+            continue
+        print(file=sys.stderr if to_stderr else sys.stdout)
+        columns = [Column(f"NIC ({machine})", "nic"), Column("MAC", "mac")]
+        columns += [
+            Column(cell["network"].upper(), f"word{i}") for i, cell in enumerate(rows[0]["cells"])
+        ]
+        words = [{f"word{i}": c["word"] for i, c in enumerate(row["cells"])} for row in rows]
+        print_table(
+            [{**row, **cells} for row, cells in zip(rows, words, strict=True)],
+            columns,
+            to_stderr=to_stderr,
+        )
 
 
 def tell_reasons(reasons: Mapping[str, Sequence[str]], *, to_stderr: bool = True) -> None:

@@ -10,7 +10,8 @@ from rackhand.doors.api.wire_fields import Body, Reference
 from rackhand.doors.api.wire_flavors import FlavorBody
 from rackhand.doors.api.wire_leases import LeaseBody
 from rackhand.doors.api.wire_machines import BmcBody, MachineBody, Password
-from rackhand.doors.api.wire_zones import NetworkBody, ZoneBody
+from rackhand.doors.api.wire_networks import NetworkBody
+from rackhand.doors.api.wire_zones import ZoneBody
 
 
 class ZonesFile(Body):

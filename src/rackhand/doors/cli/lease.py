@@ -53,6 +53,13 @@ def ask_options(command: F) -> F:
                 metavar="NAME[=ADDRESS]",
                 help=_("Network, with a wished address; repeatable, deploys through the first."),
             ),
+            click.option(
+                "--bond",
+                "bonds",
+                multiple=True,
+                metavar="NETWORK,…:MODE[:N]",
+                help=_("Bond of N NICs (2) for some of the networks; repeatable."),
+            ),
             click.option("--zone", type=ObjectName("zones"), help=_("Only machines of this zone.")),
             click.option(
                 "--ssh-key",

@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import click
+
 from rackhand.doors.cli.exits import Complaint
 from rackhand.doors.cli.noun_commands import need
 from rackhand.doors.cli.password import ask_password, hash_password, read_password_file
@@ -34,6 +36,8 @@ def lease_body(source: YamlFile | None, options: Mapping[str, Any], secrets: boo
             body[field] = options[field]
     if options["networks"]:
         body["networks"] = [_network(text) for text in options["networks"]]
+    if options.get("bonds"):
+        body["bonds"] = [_bond(text) for text in options["bonds"]]
     if options["ssh_key_files"]:
         body["ssh_keys"] = _keys([Path(name) for name in options["ssh_key_files"]])
     if source is None:
@@ -77,6 +81,16 @@ def _file_body(source: YamlFile | None, secrets: bool) -> Any:
 def _network(text: str) -> dict[str, str]:
     name, equals, address = text.partition("=")
     return {"network": name, "address": address} if equals else {"network": name}
+
+
+def _bond(text: str) -> dict[str, Any]:
+    """Read ``front,back:802.3ad:4``; what else a bond can be told stands in a file."""
+    networks, _colon, rest = text.partition(":")
+    mode, _colon, members = rest.partition(":")
+    if not networks or not mode or (members and not members.isdigit()):
+        raise click.UsageError(_("{!r} is no bond: write NETWORK,…:MODE[:N]").format(text))
+    bond: dict[str, Any] = {"mode": mode, "networks": networks.split(",")}
+    return bond | {"members": int(members)} if members else bond
 
 
 def _keys(paths: Sequence[Path]) -> list[str]:

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import click
 
-from rackhand.doors.cli.complaints import tell_reasons
+from rackhand.doors.cli.complaints import tell_nic_tables, tell_reasons
 from rackhand.doors.cli.exits import Complaint
 from rackhand.doors.cli.tables import Column, print_data, print_facts, print_table, size, when
 from rackhand.doors.cli.words import _
 
 
 def _addresses(lease: Mapping[str, Any]) -> list[str]:
-    return [nic["address"] for nic in (lease["placement"] or {"assignments": []})["assignments"]]
+    nics = (lease["placement"] or {"assignments": []})["assignments"]
+    return [address for nic in nics for address in (nic["address"], nic["address_v6"]) if address]
 
 
 def _disk(disk: Mapping[str, Any] | None) -> str | None:
@@ -47,9 +48,20 @@ _FACTS = [
 ]
 _NICS = [
     Column(_("NETWORK"), "network"),
-    Column(_("ADDRESS"), "address"),
+    Column(_("ADDRESS"), lambda nic: [nic["address"], *filter(None, [nic["address_v6"]])]),
     Column("MAC", "mac"),
+    Column(_("BOND"), "bond"),
     Column("VLAN", lambda nic: nic["vlan_tag"] or _("untagged")),
+]
+_BONDS = [
+    Column(_("BOND"), "name"),
+    Column(_("MODE"), "mode"),
+    Column("NICS", "members"),
+    Column("MTU", "mtu", right=True),
+    Column("MIIMON", "miimon_ms", right=True),
+    Column("LACP", "lacp_rate"),
+    Column(_("HASH"), "xmit_hash_policy"),
+    Column(_("PRIMARY"), "primary"),
 ]
 LEDGER = [
     Column(_("STAGE"), lambda entry: _(entry["stage"])),
@@ -79,6 +91,7 @@ def print_lease(lease: Mapping[str, Any], output: str) -> None:
     if lease["placement"]:
         click.echo()
         print_table(lease["placement"]["assignments"], _NICS)
+        _print_bonds(lease["placement"]["bonds"])
     if lease["ledger"]:
         click.echo()
         print_table(lease["ledger"], LEDGER)
@@ -93,9 +106,17 @@ def print_plan(plan: Mapping[str, Any], output: str) -> None:
         print_facts(plan, _PLAN, output)
         click.echo()
         print_table(plan["nics"], _PLANNED_NICS)
+        _print_bonds(plan["bonds"])
         if plan["reasons"]:
             click.echo()
             tell_reasons(plan["reasons"], to_stderr=False)
+            tell_nic_tables(plan["nic_tables"], to_stderr=False)
+
+
+def _print_bonds(bonds: Sequence[Mapping[str, Any]]) -> None:
+    if bonds:
+        click.echo()
+        print_table(bonds, _BONDS)
 
 
 def no_match(plan: Mapping[str, Any], shown: bool) -> Complaint:
@@ -104,5 +125,5 @@ def no_match(plan: Mapping[str, Any], shown: bool) -> Complaint:
         "no-exact-match",
         f"no machine matches exactly ({len(plan['reasons'])} looked at)",
         "change the request, or see `rackhand machine list`",
-        {"reasons": plan["reasons"]} if shown else {},
+        {key: plan[key] for key in ("reasons", "nic_tables")} if shown else {},
     )

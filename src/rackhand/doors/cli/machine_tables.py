@@ -64,6 +64,7 @@ _NICS = [
     Column("MAC", "mac"),
     Column("VLAN", "vlan", right=True),
     Column(_("TAGGED"), "tagged"),
+    Column("LAG", "group"),
     Column(_("BOOT"), "boot"),
     Column(_("NAME"), "name"),
     Column(_("LINK"), "has_link"),

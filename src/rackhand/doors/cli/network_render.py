@@ -6,9 +6,16 @@ import json
 import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
-from ipaddress import IPv4Address, IPv4Network
+from ipaddress import (
+    IPv4Address,
+    IPv4Network,
+    IPv6Address,
+    IPv6Network,
+    ip_address,
+    ip_network,
+)
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import click
@@ -19,6 +26,11 @@ from rackhand.doors.cli.lease_file import lease_body
 from rackhand.doors.cli.lease_tables import no_match
 from rackhand.doors.cli.words import _
 from rackhand.doors.cli.yaml_file import YamlFile, read_yaml
+
+if TYPE_CHECKING:
+    from rackhand.model.bond import Bond
+    from rackhand.model.lease import NicAssignment
+    from rackhand.model.network import Network
 
 DRIVE_PATH = "openstack/latest/network_data.json"
 # cloud-init's family and renderer for each system that is not ours to render.
@@ -84,34 +96,71 @@ def _network_data(connection: Connection, source: YamlFile) -> dict[str, Any]:
 
 
 def _planned(plan: Mapping[str, Any], networks: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    from rackhand.model.lease import NicAssignment, Placement
+    from rackhand.model.lease import Placement
     from rackhand.model.machine import Disk, Transport
-    from rackhand.model.names import Mac
-    from rackhand.model.network import Network
     from rackhand.render.network_data import network_data
+    from rackhand.render.network_data_for_cloud_init import for_cloud_init
 
-    known = [
-        Network(
-            id=UUID(row["id"]),
-            name=row["name"],
-            zone=row["zone"],
-            vlan=row["vlan"],
-            subnet=IPv4Network(row["subnet"]),
-            gateway_address=IPv4Address(row["gateway"]),
-            ranges=(),
-            router=IPv4Address(row["router"]) if row["router"] else None,
-            dns=tuple(IPv4Address(text) for text in row["dns"]),
-            mtu=row["mtu"],
-        )
-        for row in networks
-    ]
-    assignments = tuple(
-        NicAssignment(Mac(n["mac"]), n["network"], IPv4Address(n["address"]), n["vlan_tag"])
-        for n in plan["nics"]
-    )
-    # The renderer reads the assignments only: neither machine nor disk leave a trace.
+    # The renderer reads NICs and bonds only: neither machine nor disk leave a trace.
     nowhere = Disk("", 0, Transport.UNKNOWN)
-    return network_data(Placement(UUID(int=0), plan["machine"], assignments, nowhere), known)
+    assignments = tuple(_assignment(row) for row in plan["nics"])
+    bonds = tuple(_bond(row) for row in plan["bonds"])
+    placed = Placement(UUID(int=0), plan["machine"], assignments, nowhere, bonds)
+    return for_cloud_init(network_data(placed, [_network(row) for row in networks]))
+
+
+def _network(row: Mapping[str, Any]) -> Network:
+    from rackhand.model.network import Network, Route
+
+    return Network(
+        id=UUID(row["id"]),
+        name=row["name"],
+        zone=row["zone"],
+        vlan=row["vlan"],
+        subnet=IPv4Network(row["subnet"]),
+        gateway_address=IPv4Address(row["gateway"]),
+        ranges=(),
+        router=IPv4Address(row["router"]) if row["router"] else None,
+        dns=tuple(ip_address(text) for text in row["dns"]),
+        mtu=row["mtu"],
+        subnet_v6=IPv6Network(row["subnet_v6"]) if row["subnet_v6"] else None,
+        router_v6=IPv6Address(row["router_v6"]) if row["router_v6"] else None,
+        search=tuple(row["search"]),
+        routes=tuple(
+            Route(ip_network(route["destination"]), ip_address(route["via"]))
+            for route in row["routes"]
+        ),
+    )
+
+
+def _assignment(row: Mapping[str, Any]) -> NicAssignment:
+    from rackhand.model.lease import NicAssignment
+    from rackhand.model.names import Mac
+
+    return NicAssignment(
+        mac=Mac(row["mac"]),
+        network=row["network"],
+        address=IPv4Address(row["address"]),
+        vlan_tag=row["vlan_tag"],
+        address_v6=IPv6Address(row["address_v6"]) if row["address_v6"] else None,
+        bond=row["bond"],
+    )
+
+
+def _bond(row: Mapping[str, Any]) -> Bond:
+    from rackhand.model.bond import Bond, BondMode, HashPolicy, LacpRate
+    from rackhand.model.names import Mac
+
+    return Bond(
+        name=row["name"],
+        mode=BondMode(row["mode"]),
+        members=tuple(map(Mac, row["members"])),
+        mtu=row["mtu"],
+        miimon_ms=row["miimon_ms"],
+        lacp_rate=LacpRate(row["lacp_rate"]) if row["lacp_rate"] else None,
+        xmit_hash_policy=HashPolicy(row["xmit_hash_policy"]) if row["xmit_hash_policy"] else None,
+        primary=Mac(row["primary"]) if row["primary"] else None,
+    )
 
 
 def _names(data: Mapping[str, Any], nics: Sequence[str]) -> dict[str, str]:
