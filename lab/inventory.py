@@ -4,7 +4,8 @@ from typing import Any
 
 import yaml
 
-from lab.rack import Machine, Nic, Rack
+from lab.rack import Machine, Rack
+from lab.switch import lag_name
 
 
 def import_file(rack: Rack) -> str:
@@ -26,16 +27,20 @@ def _machine(machine: Machine) -> dict[str, Any]:
             # ipmi_sim speaks no other; without it each ipmitool call tries 17 for 5 s.
             "cipher_suite": 3,
         },
-        "nics": [_nic(nic, first=i == 0) for i, nic in enumerate(machine.nics)],
+        "nics": [_nic(machine, i) for i in range(len(machine.nics))],
     }
 
 
-def _nic(nic: Nic, first: bool) -> dict[str, Any]:
+def _nic(machine: Machine, number: int) -> dict[str, Any]:
+    nic = machine.nics[number]
     entry: dict[str, Any] = {"mac": nic.mac}
     if nic.port and nic.port.untagged is not None:
         entry["vlan"] = nic.port.untagged
     if nic.port and nic.port.tagged:
         entry["tagged"] = list(nic.port.tagged)
-    if first:
+    if number == 0:
         entry["boot"] = True
+    for lag in machine.lags:
+        if number in lag.nics:
+            entry["group"] = lag_name(machine, lag)
     return entry

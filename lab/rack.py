@@ -91,6 +91,17 @@ class Nic:
 
 
 @dataclass(frozen=True)
+class Lag:
+    """Switch ports of a machine's NICs (by number) as one, by LACP (IEEE 802.1AX).
+
+    While no LACP comes from the machine, the first NIC's port works alone (fallback), so
+    that firmware and ramdisk can use it.
+    """
+
+    nics: tuple[int, ...]
+
+
+@dataclass(frozen=True)
 class Bmc:
     """The machine's BMC: 127.0.1.``index``:623 inside the lab's namespace."""
 
@@ -151,6 +162,7 @@ class Machine:
     bmc: Bmc
     sensors: tuple[Sensor, ...] = ()
     fru: Fru = Fru()
+    lags: tuple[Lag, ...] = ()
 
 
 @dataclass(frozen=True)

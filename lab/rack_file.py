@@ -11,6 +11,7 @@ from lab.rack import (
     DiskController,
     Firmware,
     Fru,
+    Lag,
     Limits,
     Machine,
     Model,
@@ -82,7 +83,7 @@ class _Seen:
 
 def _machine(spot: Spot, seen: _Seen) -> Machine | None:
     required = ["name", "model", "cpus", "memory_mib", "disks", "nics", "bmc"]
-    v = spot.mapping(required, ["firmware", "post_s", "sensors", "fru"])
+    v = spot.mapping(required, ["firmware", "post_s", "sensors", "fru", "lags"])
     if any(key not in v for key in required):
         return None
     name = v["name"].text(10)
@@ -99,6 +100,7 @@ def _machine(spot: Spot, seen: _Seen) -> Machine | None:
                 f"{v['disks'].path}: {kind} has room for {most} disks",
                 "put some on another controller",
             )
+    nics = tuple(_nic(s, seen) for s in v["nics"].items())
     return Machine(
         name=name,
         model=_model(v["model"], seen),
@@ -107,11 +109,36 @@ def _machine(spot: Spot, seen: _Seen) -> Machine | None:
         firmware=v["firmware"].choice(Firmware) if "firmware" in v else Firmware.BIOS,
         post_s=v["post_s"].number(0, 3600) if "post_s" in v else 0,
         disks=disks,
-        nics=tuple(_nic(s, seen) for s in v["nics"].items()),
+        nics=nics,
         bmc=_bmc(v["bmc"], seen),
         sensors=_sensors(v["sensors"]) if "sensors" in v else (),
         fru=_fru(v["fru"]) if "fru" in v else Fru(),
+        lags=_lags(v["lags"], nics) if "lags" in v else (),
     )
+
+
+def _lags(spot: Spot, nics: tuple[Nic, ...]) -> tuple[Lag, ...]:
+    found: list[Lag] = []
+    taken: set[int] = set()
+    for one in spot.items():
+        v = one.mapping(["nics"], [])
+        numbers: list[int] = []
+        for s in v["nics"].items(at_least=2) if "nics" in v else []:
+            number = s.integer(0, max(len(nics) - 1, 0))
+            if number in taken:
+                s.complain(f"{s.path}: NIC {number} is in a LAG already", "name each NIC once")
+            if number < len(nics) and nics[number].model is NicModel.VIRTIO:
+                s.complain(
+                    f"{s.path}: NIC {number} is virtio and tells no speed, so Linux sends no LACP",
+                    "make it e1000",
+                )
+            taken.add(number)
+            numbers.append(number)
+        ports = {nics[number].port for number in numbers if number < len(nics)}
+        if len(ports) > 1 or None in ports:
+            one.complain(f"{one.path}: its NICs have different ports", "give them equal ports")
+        found.append(Lag(tuple(numbers)))
+    return tuple(found)
 
 
 def _model(spot: Spot, seen: _Seen) -> Model:

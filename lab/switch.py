@@ -8,7 +8,7 @@ from lab import namespace
 from lab.places import Places
 from lab.process import alive, end
 from lab.qemu import tap_name
-from lab.rack import Rack, SwitchPort
+from lab.rack import Lag, Machine, Rack, SwitchPort
 
 SWITCH = "sw0"
 MANAGEMENT_BRIDGE = "br-mgmt"
@@ -51,20 +51,42 @@ def stop(places: Places) -> None:
 
 
 def plug(places: Places, rack: Rack) -> None:
-    """Give every cabled NIC its tap and switch port, and every NIC without a cable its tap."""
+    """Give every cabled NIC its tap and switch port (or place in a LAG), the others a tap."""
     there = set(_interfaces(places))
     words: list[str] = []
     for machine in rack.machines:
+        bundled = {number for lag in machine.lags for number in lag.nics}
         for number, nic in enumerate(machine.nics):
             tap = tap_name(machine, number)
             if tap not in there:
                 namespace.run(["ip", "-n", places.namespace, "tuntap", "add", tap, "mode", "tap"])
                 namespace.run(["ip", "-n", places.namespace, "link", "set", tap, "up"])
-            if nic.port:
+            if nic.port and number not in bundled:
                 words += ["--", "--may-exist", "add-port", SWITCH, tap]
                 words += ["--", "set", "port", tap, *port_settings(nic.port)]
+        for lag in machine.lags:
+            words += _bundle(machine, lag)
     if words:
         vsctl(places, *words)
+
+
+def _bundle(machine: Machine, lag: Lag) -> list[str]:
+    """Open vSwitch's words for a LAG: LACP, and one port alone while the machine says none."""
+    taps = [tap_name(machine, number) for number in lag.nics]
+    name, port = lag_name(machine, lag), machine.nics[lag.nics[0]].port
+    settings = port_settings(port) if port else []
+    return [
+        *("--", "--may-exist", "add-bond", SWITCH, name, *taps),
+        *("--", "set", "port", name, *settings, "lacp=active", "bond_mode=balance-slb"),
+        # Fast: a member that falls silent is left out after 3 s instead of 90.
+        *("other_config:lacp-fallback-ab=true", "other_config:lacp-time=fast"),
+        f"other_config:bond-primary={taps[0]}",
+    ]
+
+
+def lag_name(machine: Machine, lag: Lag) -> str:
+    """The LAG's name on the switch, by its first NIC."""
+    return f"{machine.name}-lag{lag.nics[0]}"
 
 
 def port_settings(port: SwitchPort) -> list[str]:

@@ -64,9 +64,10 @@ class Answer:
 class Site:
     """A state directory, a lab, and what people have at hand: key, password, files."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, rack_file: Path = RACK, suffix: str = "") -> None:
         self.folder = folder
-        self.lab_name = f"{LAB_PREFIX}{os.getpid()}"
+        self.rack_file = rack_file
+        self.lab_name = f"{LAB_PREFIX}{os.getpid()}{suffix}"
         self.state = folder / "state"
         self.up_log = folder / "up.log"
         self.key = folder / "id_ed25519"
@@ -87,8 +88,8 @@ class Site:
         return done.stdout
 
     def lab_up(self) -> None:
-        """Bring it up with tests/lab/rack.yaml."""
-        self.lab("up", "--rack", str(RACK))
+        """Bring it up with its rack file."""
+        self.lab("up", "--rack", str(self.rack_file))
 
     def lab_down(self) -> None:
         """Leave nothing of it."""
@@ -109,9 +110,8 @@ class Site:
 
     def rack(self) -> dict[str, dict[str, Any]]:
         """The rack file's machines by name."""
-        return {
-            machine["name"]: machine for machine in yaml.safe_load(RACK.read_text())["machines"]
-        }
+        described = yaml.safe_load(self.rack_file.read_text())
+        return {machine["name"]: machine for machine in described["machines"]}
 
     # -- Rackhand
 
@@ -253,6 +253,6 @@ class Site:
 def remove_stale_labs() -> None:
     """Take down labs of test runs that were killed."""
     for folder in Path("/run/rackhand-lab").glob(f"{LAB_PREFIX}*"):
-        pid = folder.name.removeprefix(LAB_PREFIX)
+        pid = folder.name.removeprefix(LAB_PREFIX).partition("-")[0]
         if pid.isdigit() and not Path(f"/proc/{pid}").exists():
             subprocess.run([ROOT / "script/lab", "down", "--name", folder.name], check=False)

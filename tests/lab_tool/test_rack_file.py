@@ -9,7 +9,7 @@ from lab import rack_file
 from lab.errors import LabError
 from lab.inventory import import_file
 from lab.marked_yaml import FileRefusedError
-from lab.rack import DiskController, Firmware, NicModel, SwitchPort
+from lab.rack import DiskController, Firmware, Lag, NicModel, Rack, SwitchPort
 
 RACKS = Path(rack_file.__file__).with_name("racks")
 GOOD = """\
@@ -40,6 +40,26 @@ machines:
     nics: []
     bmc: {index: 12, user: admin, password: secret}
 """
+
+
+def test_lags_bundle_nics_of_equal_ports() -> None:
+    lags = "    lags: [{nics: [0, 2]}]\n    bmc: {index: 11"
+    equal = GOOD.replace(
+        'mac: "52:54:00:10:01:03"}', 'mac: "52:54:00:10:01:03", port: {access: 100}}'
+    )
+    machine = rack_file.parse(equal.replace("    bmc: {index: 11", lags, 1), "r").machines[0]
+    assert machine.lags == (Lag((0, 2)),)
+    nics = yaml.safe_load(import_file(Rack((machine,))))["machines"][0]["nics"]
+    assert [nic.get("group") for nic in nics] == ["n1-lag0", None, "n1-lag0"]
+    for wrong, word in (
+        ("[0, 1]", "different ports"),
+        ("[0, 1]", "sends no LACP"),
+        ("[0, 0]", "already"),
+        ("[0]", "2"),
+    ):
+        text = equal.replace("    bmc: {index: 11", lags.replace("[0, 2]", wrong), 1)
+        with pytest.raises(FileRefusedError, match=word):
+            rack_file.parse(text, "r")
 
 
 def test_good_file_becomes_the_rack_it_describes() -> None:

@@ -1,0 +1,146 @@
+"""One lease with both kinds of bond, deployed through a member; cables pulled in a transfer.
+
+bond0 is 802.3ad over the switch's LAG with the untagged network and a VLAN on top; bond1 is
+active-backup over two ports of no LAG, with a VLAN only. A lab of its own: four NICs.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rackhand_site import ARTEFACTS, ROOT, Site, eventually
+
+pytestmark = [pytest.mark.lab, pytest.mark.timeout(3600)]
+
+NETWORKS = {"front": (100, "10.100.0"), "back": (200, "10.200.0"), "store": (300, "10.30.0")}
+TRANSFER_BYTES = 60_000_000
+LEASE = {
+    "flavor": "four",
+    "image": "debian-12",
+    "hostname": "bond-01",
+    "networks": ["front", "back", "store"],
+    "bonds": [
+        {
+            "mode": "802.3ad",
+            "networks": ["front", "back"],
+            "lacp_rate": "fast",
+            "xmit_hash_policy": "layer3+4",
+        },
+        {"mode": "active-backup", "networks": ["store"], "primary": True},
+    ],
+    "ssh_key_files": ["id_ed25519.pub"],
+}
+
+
+@pytest.fixture(scope="module")
+def wide() -> Iterator[Site]:
+    """A lab with the four-NIC machine and a Rackhand of its own."""
+    folder = Path(tempfile.mkdtemp(prefix="rackhand-bonds-", dir="/var/tmp"))
+    folder.chmod(0o755)
+    made = Site(folder, ROOT / "lab/racks/network.yaml", suffix="-b")
+    try:
+        made.lab_up()
+        made.prepare()
+        made.start()
+        yield made
+    finally:
+        made.stop()
+        made.evidence()
+        made.lab_down()
+        made.forget_bulk()
+
+
+@pytest.fixture(scope="module")
+def bonded(wide: Site) -> Any:
+    """The lease as it ended."""
+    wide.done("zone", "add", "lab")
+    for name, (vlan, net) in NETWORKS.items():
+        subnet = ["--vlan", str(vlan), "--subnet", f"{net}.0/24", "--gateway", f"{net}.2"]
+        ranges = ["--range", f"{net}.20-{net}.99"]
+        wide.done("network", "add", name, "--zone", "lab", *subnet, *ranges)
+    wide.done("flavor", "add", "four", "--vcpus", "2", "--memory", "3072MiB")
+    wide.done("image", "add", "debian-12", "--from", str(ARTEFACTS / "debian-12"))
+    rack = wide.folder / "q1.yaml"
+    text = wide.lab("inventory")
+    rack.write_text(text[: text.index("- name: o1")])
+    wide.done("machine", "import", "-f", str(rack), "--zone", "lab", "--wait")
+    wide.done("lease", "request", "-f", str(wide.write_yaml("lease.yaml", LEASE)))
+    lease = wide.settled_lease("bond-01")
+    assert lease["fault"] is None, lease["fault"]
+    return lease
+
+
+def addresses(lease: Any) -> dict[str, str]:
+    return {one["network"]: one["address"] for one in lease["placement"]["assignments"]}
+
+
+def test_it_was_deployed_through_the_first_member_of_the_lag(wide: Site, bonded: Any) -> None:
+    macs = [nic["mac"] for nic in wide.rack()["q1"]["nics"]]
+    first, second = bonded["placement"]["bonds"]
+    assert (first["members"], second["members"]) == (macs[:2], macs[2:])
+    assert bonded["placement"]["assignments"][0]["mac"] == macs[0]
+    stages = [entry["stage"] for entry in bonded["ledger"]]
+    assert "boot-script-fetched" in stages
+
+
+def test_both_bonds_are_as_asked_inside_the_machine(wide: Site, bonded: Any) -> None:
+    front = addresses(bonded)["front"]
+    lag = wide.ssh(front, "cat /proc/net/bonding/bond0")
+    assert "IEEE 802.3ad Dynamic link aggregation" in lag
+    assert "Transmit Hash Policy: layer3+4" in lag
+    assert "LACP rate: fast" in lag
+    assert lag.count("MII Status: up") == 3
+    partner = re.search(r"Partner Mac Address: (\S+)", lag)
+    assert partner is not None
+    assert partner[1] != "00:00:00:00:00:00", "the switch does not answer LACP"
+    backup = wide.ssh(front, "cat /proc/net/bonding/bond1")
+    assert "fault-tolerance (active-backup)" in backup
+    assert "Primary Slave: None" not in backup
+    links = json.loads(wide.ssh(front, "ip -json -details address show"))
+    where = {a["local"]: link for link in links for a in link.get("addr_info", [])}
+    macs = [nic["mac"] for nic in wide.rack()["q1"]["nics"]]
+    assert (where[front]["ifname"], where[front]["address"]) == ("bond0", macs[0])
+    for name, vlan, below in (("back", 200, "bond0"), ("store", 300, "bond1")):
+        link = where[addresses(bonded)[name]]
+        assert (link["linkinfo"]["info_data"]["id"], link["link"]) == (vlan, below)
+
+
+@pytest.mark.parametrize(
+    ("network", "bond", "nics"), [("store", "bond1", (2, 3)), ("back", "bond0", (0, 1))]
+)
+def test_a_cable_is_pulled_and_the_transfer_goes_on(
+    wide: Site, bonded: Any, network: str, bond: str, nics: tuple[int, int]
+) -> None:
+    address = addresses(bonded)[network]
+    # Both in turn: whichever the transfer uses, it loses it once.
+    for number in nics:
+        _transfer_through(wide, address, number)
+        wide.lab("cable", "plug", "q1", str(number))
+        eventually(lambda: _links_up(wide, address, bond) == 3, 60, f"{bond} is whole again")
+
+
+def _links_up(site: Site, address: str, bond: str) -> int:
+    return site.ssh(address, f"cat /proc/net/bonding/{bond}").count("MII Status: up")
+
+
+def _transfer_through(site: Site, address: str, pulled: int) -> None:
+    """Read from the machine; pull the cable when a tenth is there; all must arrive."""
+    quiet = ["-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null"]
+    command = ["ssh", *quiet, "-i", str(site.key), f"root@{address}"]
+    send = f"head -c {TRANSFER_BYTES} /dev/zero"
+    got, is_pulled = 0, False
+    with subprocess.Popen(site.in_lab(*command, send), stdout=subprocess.PIPE) as transfer:
+        assert transfer.stdout is not None
+        while chunk := transfer.stdout.read(1 << 16):
+            got += len(chunk)
+            if not is_pulled and got > TRANSFER_BYTES // 10:
+                site.lab("cable", "pull", "q1", str(pulled))
+                is_pulled = True
+    assert (got, transfer.returncode) == (TRANSFER_BYTES, 0)
