@@ -64,14 +64,25 @@ def render_all(cloud_init: CloudInit, scratch: Path) -> None:
 
     The results stand in ``scratch/<variant>/<case>/<renderer>/``; see run_renderers.py.
     """
-    site, jobs = plug_in(scratch / "plug-in"), []
-    for case in CASES:
-        for variant, data, names in inputs(case):
-            job = scratch / variant / case
-            job.mkdir(parents=True)
-            (job / "network_data.json").write_text(json.dumps(data))
-            (job / "names.json").write_text(json.dumps(names))
-            jobs.append(job)
+    jobs = [
+        lay_job(scratch / variant / case, data, names)
+        for case in CASES
+        for variant, data, names in inputs(case)
+    ]
+    run_jobs(cloud_init, jobs, scratch)
+
+
+def lay_job(job: Path, data: dict[str, Any], names: dict[str, str]) -> Path:
+    """Write what run_renderers.py reads; it puts its results beside it."""
+    job.mkdir(parents=True)
+    (job / "network_data.json").write_text(json.dumps(data))
+    (job / "names.json").write_text(json.dumps(names))
+    return job
+
+
+def run_jobs(cloud_init: CloudInit, jobs: list[Path], scratch: Path) -> None:
+    """Run every renderer over every job, in one process of cloud-init's own."""
+    site = plug_in(scratch / "plug-in")
     done = subprocess.run(
         ["/usr/bin/python3", "-B", HERE / "run_renderers.py", site, *jobs],
         env={"PYTHONPATH": cloud_init.path, "PATH": "/usr/bin:/bin", "HOME": str(scratch)},

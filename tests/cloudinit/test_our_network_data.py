@@ -10,7 +10,7 @@ import json
 from pathlib import Path
 
 import pytest
-from measure import READERS, ROOT, compare, plug_in, render
+from measure import READERS, ROOT, compare, lay_job, run_jobs
 from real_cloudinit import fetch
 
 from rackhand.render.network_data_for_cloud_init import for_cloud_init
@@ -28,9 +28,8 @@ def test_nothing_is_lost(path: Path, tmp_path: Path) -> None:
         for index, link in enumerate(data["links"])
         if link["type"] == "phy"
     }
-    site = plug_in(tmp_path / "plug-in")
-    done = render(fetch("bookworm"), data, names, tmp_path / "out", site)
-    assert done.returncode == 0, done.stderr
+    job = lay_job(tmp_path / "job", data, names)
+    run_jobs(fetch("bookworm"), [job], tmp_path)
     asked = facts_of(read_network_data(data, names))
     for renderer in ("netplan", "wicked"):
-        assert compare(asked, READERS[renderer](tmp_path / "out" / renderer)) == {}, renderer
+        assert compare(asked, READERS[renderer](job / renderer)) == {}, renderer
