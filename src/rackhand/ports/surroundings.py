@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from ipaddress import IPv4Address
@@ -11,6 +11,8 @@ from typing import BinaryIO, Protocol
 from uuid import UUID
 
 from rackhand.model.names import Mac
+from rackhand.model.network import IpAddress
+from rackhand.model.wiring import ForeignDhcp, ProbeHeard
 
 
 class Gateway(Protocol):
@@ -18,6 +20,32 @@ class Gateway(Protocol):
 
     def in_force(self) -> str | None:
         """Return the revision of the plan now served, None before the first."""
+        ...
+
+
+class Wires(Protocol):
+    """What the gateways hear on the networks, and what they can ask there."""
+
+    def probes_heard(self, macs: Collection[Mac], since: datetime) -> Sequence[ProbeHeard]:
+        """Return the probes of these NICs that were heard since then, oldest first."""
+        ...
+
+    def listened(self, zone: str) -> Sequence[int]:
+        """Return the VLANs of the zone on which a gateway listens now, in order."""
+        ...
+
+    def foreign_dhcp(self, network: str) -> Sequence[ForeignDhcp]:
+        """Return the foreign DHCP servers that are on the network now."""
+        ...
+
+    def in_use(
+        self, asked: Collection[tuple[str, IpAddress]]
+    ) -> Mapping[tuple[str, IpAddress], Mac]:
+        """Ask on each (network, address) who has it; returns those that somebody answered for.
+
+        Takes a few seconds. CallFailed when no gateway answers in time: silence of the
+        gateway is not silence on the wire.
+        """
         ...
 
 
