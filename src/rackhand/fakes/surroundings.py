@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 from io import BytesIO
 from ipaddress import IPv4Address
@@ -12,8 +12,10 @@ from pathlib import Path
 from typing import BinaryIO
 from uuid import UUID
 
-from rackhand.model.errors import InvalidValue, NotFound
+from rackhand.model.errors import CallFailed, InvalidValue, NotFound
 from rackhand.model.names import Mac, parse_sha256
+from rackhand.model.network import IpAddress
+from rackhand.model.wiring import ForeignDhcp, ProbeHeard
 from rackhand.ports.surroundings import DeployLog
 
 
@@ -30,6 +32,41 @@ class FakeGateway:
     def in_force(self) -> str | None:
         """Return the revision of the plan now served, None before the first."""
         return self._follow() if self._follow else self.revision
+
+
+class FakeWires:
+    """Networks to put probes, foreign servers and taken addresses on; silent at first.
+
+    ``networks`` maps each network heard on to its zone and VLAN.
+    """
+
+    def __init__(self, networks: Mapping[str, tuple[str, int]] | None = None) -> None:
+        self.networks = dict(networks or {})
+        self.heard: list[ProbeHeard] = []
+        self.foreign: list[ForeignDhcp] = []
+        self.taken: dict[tuple[str, IpAddress], Mac] = {}
+        self.deaf = False
+
+    def probes_heard(self, macs: Collection[Mac], since: datetime) -> Sequence[ProbeHeard]:
+        """Return the probes of these NICs that were heard since then, oldest first."""
+        found = [one for one in self.heard if one.mac in macs and one.at >= since]
+        return sorted(found, key=lambda one: one.at)
+
+    def listened(self, zone: str) -> Sequence[int]:
+        """Return the VLANs of the zone on which a gateway listens now, in order."""
+        return sorted(vlan for where, vlan in self.networks.values() if where == zone)
+
+    def foreign_dhcp(self, network: str) -> Sequence[ForeignDhcp]:
+        """Return the foreign DHCP servers that are on the network now."""
+        return [one for one in self.foreign if one.network == network]
+
+    def in_use(
+        self, asked: Collection[tuple[str, IpAddress]]
+    ) -> Mapping[tuple[str, IpAddress], Mac]:
+        """Return those of the addresses that somebody has; CallFailed while ``deaf``."""
+        if self.deaf:
+            raise CallFailed("no gateway answers", "see that `rackhand up` runs")
+        return {one: self.taken[one] for one in asked if one in self.taken}
 
 
 class FakeBootLog:
