@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from ipaddress import IPv4Address
 from threading import Lock, get_ident
 from typing import Generic, Protocol, Self, TypeVar
 from uuid import UUID
@@ -16,7 +17,9 @@ from rackhand.model.flavor import Flavor
 from rackhand.model.image import Image
 from rackhand.model.lease import Lease, LeaseState
 from rackhand.model.machine import Machine
+from rackhand.model.names import Mac
 from rackhand.model.network import Network, Reservation, Zone
+from rackhand.model.wiring import ForeignDhcp, ProbeHeard, Stranger
 
 
 class _Noun(Protocol):
@@ -134,6 +137,9 @@ class _Contents:
     leases: dict[UUID, Lease] = field(default_factory=dict)
     reservations: list[Reservation] = field(default_factory=list)
     events: list[Event] = field(default_factory=list)
+    probes: dict[tuple[Mac, str, int | None], ProbeHeard] = field(default_factory=dict)
+    strangers: dict[tuple[Mac, str], Stranger] = field(default_factory=dict)
+    foreign_dhcp: dict[tuple[str, IPv4Address, Mac], ForeignDhcp] = field(default_factory=dict)
 
     def copy(self) -> Self:
         """Return a copy that shares only immutable nouns."""
@@ -146,6 +152,9 @@ class _Contents:
             leases=dict(self.leases),
             reservations=list(self.reservations),
             events=list(self.events),
+            probes=dict(self.probes),
+            strangers=dict(self.strangers),
+            foreign_dhcp=dict(self.foreign_dhcp),
         )
 
 
@@ -204,6 +213,60 @@ class _Events:
         return [event for event, _ in zip(found, range(limit), strict=False)]
 
 
+class _Probes:
+    """The probes heard in one transaction's copy."""
+
+    def __init__(self, kept: dict[tuple[Mac, str, int | None], ProbeHeard]) -> None:
+        self._kept = kept
+
+    def of(self, macs: Collection[Mac], since: datetime) -> Sequence[ProbeHeard]:
+        found = [one for one in self._kept.values() if one.mac in macs and one.at >= since]
+        return sorted(found, key=lambda one: (one.at, one.mac, one.network, one.tag or 0))
+
+    def keep(self, probe: ProbeHeard) -> None:
+        key = (probe.mac, probe.network, probe.tag)
+        if key not in self._kept or self._kept[key].at <= probe.at:
+            self._kept[key] = probe
+
+    def forget_before(self, at: datetime) -> None:
+        for key in [key for key, probe in self._kept.items() if probe.at < at]:
+            del self._kept[key]
+
+
+class _Strangers:
+    """The strangers in one transaction's copy."""
+
+    def __init__(self, kept: dict[tuple[Mac, str], Stranger]) -> None:
+        self._kept = kept
+
+    def all(self) -> Sequence[Stranger]:
+        by_name = sorted(self._kept.values(), key=lambda one: (one.mac, one.network))
+        return sorted(by_name, key=lambda one: one.last_at, reverse=True)
+
+    def keep(self, stranger: Stranger) -> None:
+        self._kept[stranger.mac, stranger.network] = stranger
+
+    def forget(self, macs: Collection[Mac]) -> None:
+        for key in [key for key in self._kept if key[0] in macs]:
+            del self._kept[key]
+
+
+class _ForeignServers:
+    """The foreign DHCP servers in one transaction's copy."""
+
+    def __init__(self, kept: dict[tuple[str, IPv4Address, Mac], ForeignDhcp]) -> None:
+        self._kept = kept
+
+    def all(self) -> Sequence[ForeignDhcp]:
+        return [self._kept[key] for key in sorted(self._kept)]
+
+    def keep(self, server: ForeignDhcp) -> None:
+        self._kept[server.network, server.server, server.mac] = server
+
+    def forget(self, server: ForeignDhcp) -> None:
+        self._kept.pop((server.network, server.server, server.mac), None)
+
+
 class _Session:
     """One transaction's view of the memory."""
 
@@ -218,6 +281,9 @@ class _Session:
         )
         self.reservations = _Reservations(contents)
         self.events = _Events(contents.events)
+        self.probes = _Probes(contents.probes)
+        self.strangers = _Strangers(contents.strangers)
+        self.foreign_dhcp = _ForeignServers(contents.foreign_dhcp)
 
 
 class FakeStore:

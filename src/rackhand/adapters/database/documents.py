@@ -18,6 +18,8 @@ from rackhand.adapters.database.network_documents import (
     to_bond,
     to_bond_ask,
 )
+from rackhand.adapters.database.wiring_documents import from_neighbour, to_neighbour
+from rackhand.adapters.time_text import from_time, to_time
 from rackhand.model.errors import Fault
 from rackhand.model.flavor import DiskHint
 from rackhand.model.lease import (
@@ -138,6 +140,8 @@ def _from_nic(nic: Nic) -> Document:
         "pci_address": nic.pci_address,
         "vendor_id": nic.vendor_id,
         "product_id": nic.product_id,
+        "probed": None if nic.probed is None else list(nic.probed),
+        "lldp": None if nic.lldp is None else from_neighbour(nic.lldp),
     }
 
 
@@ -151,6 +155,8 @@ def _to_nic(document: Document) -> Nic:
         pci_address=document["pci_address"],
         vendor_id=document["vendor_id"],
         product_id=document["product_id"],
+        probed=None if document["probed"] is None else tuple(document["probed"]),
+        lldp=None if document["lldp"] is None else to_neighbour(document["lldp"]),
     )
 
 

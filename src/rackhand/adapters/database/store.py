@@ -13,6 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from rackhand.adapters.database.events import EventTable
 from rackhand.adapters.database.flavors import FlavorShelf
+from rackhand.adapters.database.heard import ForeignServerTable, ProbeTable, StrangerTable
 from rackhand.adapters.database.images import ImageShelf
 from rackhand.adapters.database.leases import LeaseShelf
 from rackhand.adapters.database.machines import MachineShelf
@@ -39,6 +40,9 @@ class DatabaseSession:
         self.leases = LeaseShelf(connection)
         self.reservations = ReservationTable(connection)
         self.events = EventTable(connection)
+        self.probes = ProbeTable(connection)
+        self.strangers = StrangerTable(connection)
+        self.foreign_dhcp = ForeignServerTable(connection)
 
 
 class DatabaseStore:
