@@ -12,13 +12,14 @@ from rackhand.adapters.database import tables
 from rackhand.adapters.database.documents import (
     from_fault,
     from_hardware,
+    from_wire_probe,
     from_wires,
     to_fault,
     to_hardware,
+    to_wire_probe,
     to_wires,
 )
 from rackhand.adapters.database.shelf import Claim, Row, TableShelf
-from rackhand.adapters.database.wiring_documents import from_wire_probe, to_wire_probe
 from rackhand.model.machine import BmcAddress, Machine
 from rackhand.model.names import Mac
 
