@@ -161,12 +161,20 @@ class TestOutsideOfLeases:
         with pytest.raises(EngineRefused):
             rung.engine.enrol(other)
 
+    def test_a_bmc_is_asked_without_changing_anything(self, rung: Rung) -> None:
+        for state in (S.MANAGEABLE, S.AVAILABLE):
+            machine = rung.machine(state).machine_id
+            before = rung.wait(machine, state)
+            assert rung.engine.ask_bmc(machine) is None
+            assert rung.wait(machine, state) == before
+
     def test_an_unknown_machine_is_refused(self, rung: Rung) -> None:
         nobody, secret = uuid4(), "secret"
         for call in (
             lambda: rung.engine.begin(nobody, Verb.VERIFY),
             lambda: rung.engine.begin(nobody, Verb.POWER_ON),
             lambda: rung.engine.hardware(nobody),
+            lambda: rung.engine.ask_bmc(nobody),
             lambda: rung.engine.change_bmc_password(nobody, secret),
             lambda: rung.engine.deploy(rung.order(replace(rung.enrolment()), uuid4())),
         ):

@@ -246,6 +246,14 @@ class FakeEngine:
             self._enter()
             return self._known(machine_id).found
 
+    def ask_bmc(self, machine_id: UUID) -> str | None:
+        """Ask the machine's BMC now; None when it answers, else why it lets nobody in."""
+        with self._lock:
+            self._enter()
+            node = self._known(machine_id)
+            _refuse_if_busy(node)
+            return node.refuses()
+
     # -- Deployer
 
     def allocate(self, lease_id: UUID, candidates: Sequence[UUID]) -> UUID | None:

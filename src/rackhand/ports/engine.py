@@ -99,6 +99,15 @@ class Engine(Protocol):
         """
         ...
 
+    def ask_bmc(self, machine_id: UUID) -> str | None:
+        """Ask the machine's BMC a question now that changes nothing; None: it answers.
+
+        Else what was said of it, as of a failed verification (rules/fault_of.py reads
+        it). Takes as long as the BMC does: well below a second, or half a minute
+        when it is silent. EngineRefused 409 while the engine works on the machine.
+        """
+        ...
+
 
 class Deployer(Protocol):
     """A machine's life inside of a lease. Same errors and promises as Engine."""

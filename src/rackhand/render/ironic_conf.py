@@ -118,7 +118,7 @@ def _default(settings: IronicSettings) -> dict[str, object]:
         "enabled_deploy_interfaces": ("rackhand", *fake),
         "enabled_boot_interfaces": ("ipxe", *fake),
         "enabled_power_interfaces": ("rackhand", *(("rackhand-fake",) if fake else ())),
-        "enabled_management_interfaces": ("ipmitool", *fake),
+        "enabled_management_interfaces": ("rackhand", "ipmitool", *fake),
         "enabled_inspect_interfaces": ("agent", *fake),
         "enabled_network_interfaces": "noop",
         "enabled_storage_interfaces": "noop",

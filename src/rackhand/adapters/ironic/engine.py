@@ -33,6 +33,9 @@ _PROVISION = {
 _POWER = {Verb.POWER_ON: "power on", Verb.POWER_OFF: "power off", Verb.REBOOT: "rebooting"}
 _DEPLOYABLE = ("available", "deploy failed")
 
+_IPMI_FAILURE = "IPMI call failed"
+"""Ironic's words for a BMC that did not answer as it should (common/exception.py, IPMIFailure)."""
+
 
 @dataclass(frozen=True, slots=True)
 class IronicEngine:
@@ -110,6 +113,16 @@ class IronicEngine:
             return None
         report = self.client.find(f"{_node(machine_id)}/inventory")
         return None if report is None else translate.hardware(report)
+
+    def ask_bmc(self, machine_id: UUID) -> str | None:
+        """Ask for the boot device, which Ironic does at once (ipmitool: bootparam get 5)."""
+        try:
+            self.client.get(f"{_node(machine_id)}/management/boot_device")
+        except EngineRefused as error:
+            if _IPMI_FAILURE not in error.sentence:
+                raise
+            return error.sentence
+        return None
 
     def allocate(self, lease_id: UUID, candidates: Sequence[UUID]) -> UUID | None:
         """Take one of the candidates for the lease, atomically; None when none is free."""

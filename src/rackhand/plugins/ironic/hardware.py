@@ -10,6 +10,7 @@ from ironic.drivers.modules import ipmitool
 from rackhand.plugins.ironic import sqlite_immediate
 from rackhand.plugins.ironic.deploy import RackhandDeploy
 from rackhand.plugins.ironic.fake_power import RackhandFakePower
+from rackhand.plugins.ironic.management import RackhandManagement
 from rackhand.plugins.ironic.power import RackhandPower
 
 # Importing this module is the one thing Ironic surely does before it works.
@@ -31,8 +32,8 @@ class RackhandIPMI(ipmi.IPMIHardware):
 
     @property
     def supported_management_interfaces(self) -> list[type[Any]]:
-        """IPMI alone."""
-        return [ipmitool.IPMIManagement]
+        """IPMI that explains a refusal; upstream's for machines that were enrolled with it."""
+        return [RackhandManagement, ipmitool.IPMIManagement]
 
 
 class RackhandFake(fake_hardware.FakeHardware):
