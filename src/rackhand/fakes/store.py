@@ -11,6 +11,7 @@ from threading import Lock, get_ident
 from typing import Generic, Protocol, Self, TypeVar
 from uuid import UUID
 
+from rackhand.model.discovery import Discovery
 from rackhand.model.errors import AlreadyExists, NotFound, WrongState
 from rackhand.model.event import Event
 from rackhand.model.flavor import Flavor
@@ -56,6 +57,10 @@ def _lease_claims(lease: Lease) -> list[Claim]:
     if lease.state is LeaseState.RELEASED:
         return []
     return [("name", lease.name, ""), ("hostname", lease.spec.hostname, "")]
+
+
+def _discovery_claims(discovery: Discovery) -> list[Claim]:
+    return [("name", discovery.name, ""), ("mac", discovery.mac, "")]
 
 
 class _Shelf(Generic[N]):
@@ -135,6 +140,7 @@ class _Contents:
     images: dict[UUID, Image] = field(default_factory=dict)
     machines: dict[UUID, Machine] = field(default_factory=dict)
     leases: dict[UUID, Lease] = field(default_factory=dict)
+    discoveries: dict[UUID, Discovery] = field(default_factory=dict)
     reservations: list[Reservation] = field(default_factory=list)
     events: list[Event] = field(default_factory=list)
     probes: dict[tuple[Mac, str, int | None], ProbeHeard] = field(default_factory=dict)
@@ -150,6 +156,7 @@ class _Contents:
             images=dict(self.images),
             machines=dict(self.machines),
             leases=dict(self.leases),
+            discoveries=dict(self.discoveries),
             reservations=list(self.reservations),
             events=list(self.events),
             probes=dict(self.probes),
@@ -186,8 +193,9 @@ class _Reservations:
         if held.lease_id is not None:
             lease = self._contents.leases.get(held.lease_id)
             return f"lease {lease.name if lease else held.lease_id}"
-        machine = self._contents.machines.get(held.machine_id)
-        return f"machine {machine.name if machine else held.machine_id}"
+        found = self._contents.machines.get(held.machine_id)
+        known = found or self._contents.discoveries.get(held.machine_id)
+        return f"machine {known.name if known else held.machine_id}"
 
 
 class _Events:
@@ -279,6 +287,7 @@ class _Session:
         self.leases = _Shelf(
             "lease", contents.leases, _lease_claims, lambda lease: (lease.created_at, lease.id.hex)
         )
+        self.discoveries = _Shelf("discovery", contents.discoveries, _discovery_claims)
         self.reservations = _Reservations(contents)
         self.events = _Events(contents.events)
         self.probes = _Probes(contents.probes)

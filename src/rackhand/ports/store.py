@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Protocol, TypeVar
 from uuid import UUID
 
+from rackhand.model.discovery import Discovery
 from rackhand.model.event import Event
 from rackhand.model.flavor import Flavor
 from rackhand.model.image import Image
@@ -154,6 +155,8 @@ class Session(Protocol):
     def machines(self) -> Shelf[Machine]: ...  # noqa: D102
     @property
     def leases(self) -> Shelf[Lease]: ...  # noqa: D102
+    @property
+    def discoveries(self) -> Shelf[Discovery]: ...  # noqa: D102
     @property
     def reservations(self) -> Reservations: ...  # noqa: D102
     @property

@@ -11,6 +11,7 @@ from threading import Lock, get_ident
 import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
 
+from rackhand.adapters.database.discoveries import DiscoveryShelf
 from rackhand.adapters.database.events import EventTable
 from rackhand.adapters.database.flavors import FlavorShelf
 from rackhand.adapters.database.heard import ForeignServerTable, ProbeTable, StrangerTable
@@ -38,6 +39,7 @@ class DatabaseSession:
         self.images = ImageShelf(connection)
         self.machines = MachineShelf(connection)
         self.leases = LeaseShelf(connection)
+        self.discoveries = DiscoveryShelf(connection)
         self.reservations = ReservationTable(connection)
         self.events = EventTable(connection)
         self.probes = ProbeTable(connection)

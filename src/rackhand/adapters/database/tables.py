@@ -175,6 +175,25 @@ leases = sa.Table(
     _generation(),
 )
 
+discoveries = sa.Table(
+    "discoveries",
+    metadata,
+    _id(),
+    _name(),
+    sa.Column("mac", sa.String(17), nullable=False, unique=True),
+    sa.Column("network", sa.String(63), nullable=False),
+    sa.Column("zone", sa.String(63), nullable=False),
+    sa.Column("address", sa.String(15), nullable=False),
+    sa.Column("at", UtcTime, nullable=False),
+    sa.Column("state", sa.String(32), nullable=False),
+    _json("hardware", nullable=True),
+    sa.Column("bmc_address", sa.String(45)),
+    _json("wires"),
+    sa.Column("reported_at", UtcTime),
+    _json("fault", nullable=True),
+    _generation(),
+)
+
 reservations = sa.Table(
     "reservations",
     metadata,
