@@ -203,6 +203,24 @@ def test_a_bond_with_a_vlan_over_it_is_a_port_group(rack: Rack) -> None:
     rack.assert_bare()
 
 
+def test_every_member_of_a_port_group_has_its_boot_script(
+    rack: Rack, real_ironic: IronicProcess
+) -> None:
+    for key, value in (("deploy", "rackhand"), ("boot", "ipxe")):
+        change = {"op": "add", "path": f"/{key}_interface", "value": value}
+        rack.client.patch(rack.path, [change])
+    rack.deploy(bonded(rack))
+    rack.wait(lambda seen: seen.step == "deploy.deploy")
+    assert len(rack.groups()) == 1
+    scripts = real_ironic.folder / "http/pxelinux.cfg"
+    for mac in rack.macs:
+        text = (scripts / mac.replace(":", "-")).read_text()
+        assert f"{rack.machine}/deploy_kernel" in text
+    rack.engine.begin(rack.machine, Verb.UNDEPLOY)
+    rack.wait(lambda seen: seen.lease_id is None)
+    rack.assert_bare()
+
+
 def test_a_stopped_attachment_is_completed_or_taken_back(rack: Rack) -> None:
     wanted = bonded(rack)
     half = Attached(wanted.attachments[:1], wanted.bonds)
