@@ -42,7 +42,9 @@ def agent_report(macs: Sequence[Mac], bmc_address: str | None = "10.1.2.3") -> d
         },
         "root_disk": _disk(),
         "boot_interface": macs[0],
-        "configuration": {"collectors": ["default", "pci-devices", "rackhand-disks"]},
+        "configuration": {
+            "collectors": ["default", "pci-devices", "rackhand-disks", "rackhand-wires"]
+        },
         "pci_devices": [
             {"vendor_id": "8086", "product_id": "100E", "class": "020000", "bus": "0000:00:02.0"}
         ],
@@ -55,9 +57,22 @@ def agent_report(macs: Sequence[Mac], bmc_address: str | None = "10.1.2.3") -> d
                     "serial": "S1",
                     "removable": False,
                 }
-            ]
+            ],
+            "wires": [_wire(index, mac) for index, mac in enumerate(macs)],
         },
         "error": None,
+    }
+
+
+def _wire(index: int, mac: Mac) -> dict[str, Any]:
+    return {
+        "name": f"ens{index + 2}",
+        "mac": mac,
+        "link": True,
+        "link_after_s": 0.0,
+        "probed": [100, 101],
+        "rounds": 5,
+        "lldp": {"switch": "sw1", "port": f"Eth{index}", "untagged": 100, "tagged": [101]},
     }
 
 
