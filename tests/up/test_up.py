@@ -20,6 +20,7 @@ from typing import Any
 
 import namespaces
 import pytest
+from dhcp_client import DISCOVER, Client
 
 from rackhand.up.unix_http import get_json
 
@@ -28,6 +29,7 @@ pytestmark = [
     pytest.mark.timeout(300),
     pytest.mark.skipif(os.geteuid() != 0, reason="makes network namespaces"),
 ]
+NIC = "52:54:00:00:00:77"
 SITE = "http://10.255.255.1"
 NETWORK = {
     "name": "front",
@@ -86,6 +88,11 @@ class Installation:
             words = [*command, *extra] if "--detach" in command else command
             inside = ["ip", "netns", "exec", self.namespace, *words]
             subprocess.run(inside, env=environment, check=True, capture_output=True)
+
+    def vsctl(self, *words: str) -> None:
+        database = f"--db=unix:{self._folder}/ovs/db.sock"
+        inside = ["ip", "netns", "exec", self.namespace, "ovs-vsctl", database, *words]
+        subprocess.run(inside, check=True, capture_output=True)
 
     def command(self) -> list[str]:
         up = ["-c", "from rackhand.doors.cli.main import main; main()", "up"]
@@ -161,6 +168,65 @@ def test_a_network_is_served_within_two_seconds_of_being_added(site: Installatio
     site.api("/v1/networks", NETWORK)
     eventually(lambda: "dnsmasq of network front (VLAN 100) … ready" in site.said(), 2)
     assert "fd00:100::1/64" in namespaces.ip("-n", site.namespace, "-br", "addr")
+
+
+@pytest.fixture(scope="module")
+def station(site: Installation) -> Iterator[str]:
+    """A station on a switch port of VLAN 100, in a namespace of its own."""
+    with namespaces.made() as namespace:
+        namespaces.ip(
+            *("link", "add", "port7", "netns", site.namespace, "type", "veth"),
+            *("peer", "name", "nic", "netns", namespace),
+        )
+        namespaces.ip("-n", site.namespace, "link", "set", "port7", "up")
+        namespaces.ip("-n", namespace, "link", "set", "nic", "up")
+        site.vsctl("add-port", "br-mgmt", "port7", "tag=100")
+        yield namespace
+
+
+def test_a_stranger_on_the_vlan_is_listed_and_unanswered(site: Installation, station: str) -> None:
+    client = Client(station, "nic")
+    assert client.ask(NIC, DISCOVER, {60: b"PXEClient:Arch:00007"}) is None
+    eventually(lambda: bool(site.api("/v1/strangers")), 5)
+    (stranger,) = site.api("/v1/strangers")
+    assert (stranger["mac"], stranger["network"], stranger["vlan"]) == (NIC, "front", 100)
+    assert stranger["vendor_class"] == "PXEClient:Arch:00007"
+
+
+def test_a_foreign_dhcp_server_on_the_vlan_is_named(site: Installation, station: str) -> None:
+    namespaces.ip("-n", station, "addr", "add", "10.100.0.66/24", "dev", "nic")
+
+    def foreign() -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = site.api("/v1/networks/front")["foreign_dhcp"]
+        return found
+
+    began = time.monotonic()
+    with namespaces.inside(station):
+        words = ("--interface=nic", "--bind-interfaces", "--port=0", "--pid-file=")
+        server = subprocess.Popen(
+            [
+                *("dnsmasq", "--keep-in-foreground", "--conf-file=/dev/null", *words),
+                *("--dhcp-range=10.100.0.200,10.100.0.210,1h", "--dhcp-leasefile=/dev/null"),
+            ],
+            stderr=subprocess.DEVNULL,
+        )
+    try:
+        eventually(lambda: bool(foreign()), 60)
+    finally:
+        server.kill()
+        server.wait()
+    print(f"the foreign server was named after {time.monotonic() - began:.1f} s")
+    (found,) = foreign()
+    link = namespaces.ip("-n", station, "-o", "link", "show", "dev", "nic")
+    assert found["server"] == "10.100.0.66"
+    assert found["mac"] in link
+    sentences = [
+        event["sentence"]
+        for event in site.api("/v1/events?limit=1000")
+        if event["kind"] == "network.foreign-dhcp"
+    ]
+    assert len(sentences) == 1
+    assert all(word in sentences[0] for word in ("front", "VLAN 100", "10.100.0.66", found["mac"]))
 
 
 def test_machines_reach_boot_files_and_the_ramdisks_calls_only(site: Installation) -> None:

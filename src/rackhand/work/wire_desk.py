@@ -240,8 +240,8 @@ class _Intake:
 def known_macs(machines: Sequence[Machine], adopted: Sequence[Discovery]) -> frozenset[Mac]:
     """Return every MAC that is a machine's, as declared, adopted or found by inspection."""
     declared = {wire.mac for machine in machines for wire in machine.wires}
-    servers = [one.hardware for one in (*machines, *adopted) if one.hardware is not None]
-    found = {nic.mac for hardware in servers for nic in hardware.nics}
+    servers = [machine.hardware for machine in machines] + [one.hardware for one in adopted]
+    found = {nic.mac for hardware in servers if hardware is not None for nic in hardware.nics}
     return frozenset(declared | {one.mac for one in adopted} | found)
 
 
