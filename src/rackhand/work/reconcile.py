@@ -106,11 +106,7 @@ class Loop:
         self._lock = threading.Lock()
         self._again_in_s = IDLE_S
         self._attempts = Attempts(
-            store=store,
-            random=random,
-            now=now,
-            come_again=self._come_again,
-            wake=changes.announce,
+            store=store, random=random, now=now, come_again=self._come_again, wake=changes.announce
         )
         self._discovering = Discovering(
             store=store, discoverer=discoverer, attempts=self._attempts, now=now
