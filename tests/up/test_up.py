@@ -9,6 +9,8 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
+import sqlite3
 import subprocess
 import sys
 import time
@@ -22,6 +24,8 @@ import namespaces
 import pytest
 from dhcp_client import DISCOVER, Client
 
+from rackhand.model.names import Mac
+from rackhand.render.vlan_probe import probe_frame
 from rackhand.up.unix_http import get_json
 
 pytestmark = [
@@ -71,15 +75,15 @@ class Installation:
     def _switch(self, folder: Path) -> None:
         folder.mkdir()
         environment = {**os.environ, "OVS_RUNDIR": str(folder), "OVS_LOGDIR": str(folder)}
-        socket, database = folder / "db.sock", folder / "conf.db"
+        server, database = folder / "db.sock", folder / "conf.db"
         common = ["--detach", "--no-chdir", f"--log-file={folder}/log"]
-        vsctl = ["ovs-vsctl", f"--db=unix:{socket}", "--no-wait"]
+        vsctl = ["ovs-vsctl", f"--db=unix:{server}", "--no-wait"]
         for number, command in enumerate(
             (
                 ["ovsdb-tool", "create", database, "/usr/share/openvswitch/vswitch.ovsschema"],
-                ["ovsdb-server", database, f"--remote=punix:{socket}", *common],
+                ["ovsdb-server", database, f"--remote=punix:{server}", *common],
                 [*vsctl, "init"],
-                ["ovs-vswitchd", f"unix:{socket}", *common],
+                ["ovs-vswitchd", f"unix:{server}", *common],
                 [*vsctl, "add-br", "br-mgmt"],
                 [*vsctl, "set", "bridge", "br-mgmt", "datapath_type=netdev"],
             )
@@ -124,9 +128,9 @@ class Installation:
         if body is None:
             return get_json(self.state / "api.sock", path, headers, 5)[1]
         words = ["-H", f"Authorization: Bearer {token}", "--json", json.dumps(body)]
-        socket = str(self.state / "api.sock")
+        door = str(self.state / "api.sock")
         return subprocess.run(
-            ["curl", "-sf", "--unix-socket", socket, *words, f"http://api{path}"], check=True
+            ["curl", "-sf", "--unix-socket", door, *words, f"http://api{path}"], check=True
         )
 
     def http(self, path: str, data: bytes | None = None) -> int:
@@ -191,6 +195,39 @@ def test_a_stranger_on_the_vlan_is_listed_and_unanswered(site: Installation, sta
     (stranger,) = site.api("/v1/strangers")
     assert (stranger["mac"], stranger["network"], stranger["vlan"]) == (NIC, "front", 100)
     assert stranger["vendor_class"] == "PXEClient:Arch:00007"
+
+
+def test_probes_are_heard_untagged_on_an_access_port_and_tagged_on_a_trunk(
+    site: Installation, station: str
+) -> None:
+    def probe(tag: int | None) -> None:
+        with (
+            namespaces.inside(station),
+            socket.socket(socket.AF_PACKET, socket.SOCK_RAW) as link,
+        ):
+            link.bind(("nic", 0))
+            link.send(probe_frame(Mac(NIC), tag, 1))
+
+    def heard() -> list[tuple[str, str, int, int]]:
+        with sqlite3.connect(site.state / "rackhand.db") as connection:
+            query = "SELECT mac, network, vlan, tag FROM probes ORDER BY tag"
+            found: list[tuple[str, str, int, int]] = connection.execute(query).fetchall()
+        connection.close()
+        return found
+
+    probe(100)  # an access port takes no tagged frame
+    probe(None)
+    eventually(lambda: bool(heard()), 5)
+    assert heard() == [(NIC, "front", 100, 0)], "0 is untagged"
+    site.vsctl("remove", "port", "port7", "tag", "100", "--", "set", "port", "port7", "trunks=100")
+    try:
+        probe(None)
+        probe(200)
+        probe(100)
+        eventually(lambda: len(heard()) == 2, 5)
+        assert heard()[1] == (NIC, "front", 100, 100)
+    finally:
+        site.vsctl("clear", "port", "port7", "trunks", "--", "set", "port", "port7", "tag=100")
 
 
 def test_a_foreign_dhcp_server_on_the_vlan_is_named(site: Installation, station: str) -> None:
