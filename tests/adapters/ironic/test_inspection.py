@@ -8,6 +8,7 @@ from uuid import uuid4
 
 import httpx
 import pytest
+from agent_report import agent_report
 from ironic_process import IronicProcess
 
 from rackhand.adapters.ironic.client import IronicClient
@@ -16,7 +17,6 @@ from rackhand.model.machine import BmcAddress, BmcCredentials, MachineState, Wir
 from rackhand.model.names import Mac
 from rackhand.model.wiring import LldpNeighbour
 from rackhand.ports.engine import Enrolment, Verb
-from tests.contract.agent_report import agent_report
 
 S = MachineState
 BOOT, OTHER = Mac("52:54:fc:00:00:01"), Mac("52:54:fc:00:00:02")
