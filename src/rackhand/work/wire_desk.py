@@ -254,8 +254,7 @@ def _stranger_sentence(stranger: Stranger, vendor: str | None) -> str:
     says = f", which says it is {stranger.vendor_class!r}," if stranger.vendor_class else ""
     return (
         f"network {stranger.network} (VLAN {stranger.vlan}): the unknown NIC {stranger.mac}{made}"
-        f"{says} "
-        "asks for an address and gets no answer; see `rackhand machine seen`"
+        f"{says} asks for an address and gets no answer; see `rackhand machine seen`"
     )
 
 
