@@ -224,7 +224,7 @@ def test_given_up_it_is_answered_and_expected_no_more() -> None:
 def test_what_the_engine_expects_without_a_row_is_ended_after_a_start() -> None:
     world = furnish(World(), ())
     for _ in range(2):
-        world.discoverer.expect(UUID(int=99), NEW)
+        world.discoverer.expect(UUID(int=99), NEW, next_one=False)
     world.loop = world.new_loop()
     world.step(2)
     assert world.discoverer.look() == {}
@@ -294,6 +294,14 @@ def test_an_engine_that_is_gone_for_a_while_is_waited_for() -> None:
     world.at += timedelta(seconds=120)
     world.step(5)
     assert world.discoverer.boot(IRON)
+
+
+def test_an_engine_that_still_starts_is_no_news_while_nothing_is_adopted() -> None:
+    world = furnish(World(), ())
+    world.discoverer.unreachable = True
+    before = world.sentences()
+    world.step(3)
+    assert world.sentences() == before
 
 
 def test_a_mac_that_the_engine_has_elsewhere_is_told_and_tried_again() -> None:
