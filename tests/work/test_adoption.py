@@ -182,6 +182,18 @@ def test_a_refused_enrolment_leaves_the_adoption_as_it_was(
     assert world.adoptions.enrol("rack-7", CREDENTIALS).name == "rack-7"
 
 
+def test_while_the_engine_is_at_work_on_it_it_cannot_be_enrolled(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world = world_with_a_stranger()
+    told = reported(world)
+    with monkeypatch.context() as patch:
+        patch.setattr(world.discoverer, "dismiss", refuse)
+        with pytest.raises(WrongState, match="rack-7 cannot be enrolled now"):
+            world.adoptions.enrol("rack-7", CREDENTIALS)
+    assert world.adoptions.find("rack-7") == told
+
+
 def test_an_engine_lost_amid_the_import_leaves_a_machine_that_says_so() -> None:
     world = world_with_a_stranger()
     reported(world)
