@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from rackhand.build.image import build_image
+from rackhand.build.image_inspection import check
 from rackhand.build.pack import SystemFacts, pack, unpack
 from rackhand.build.ramdisk import build_ramdisk
 from rackhand.model.errors import RackhandError
@@ -96,6 +97,23 @@ def pack_command(
 def unpack_command(packed: Path, target: Path) -> None:
     """Write an image (the folder with disk.zst and image.json) to a file or block device."""
     unpack(packed, target)
+
+
+@build.command("check")
+@click.argument("image", type=click.Path(exists=True, path_type=Path))
+@click.option("--scratch", type=click.Path(exists=True, file_okay=False, path_type=Path))
+def check_command(*, image: Path, scratch: Path | None) -> None:
+    """List what would go wrong if IMAGE were started on real machines; status 3 if anything would.
+
+    IMAGE is a qcow2, raw, vmdk, vdi or vhdx file, a packed image's folder, or a folder with a
+    system's files.
+    """
+    _, findings = check(image, scratch)
+    for finding in findings:
+        click.echo(f"{finding.weight} {finding.code}: {finding.what}")
+        click.echo(f"  why: {finding.why}\n  fix: {finding.fix}")
+    if findings:
+        sys.exit(3)
 
 
 def _need_root() -> None:
