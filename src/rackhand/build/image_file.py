@@ -34,8 +34,8 @@ FORMATS = {"qcow2": "qcow2", "vmdk": "vmdk", "vdi": "vdi", "vhdx": "vhdx", "gpt"
 VIRTUAL_LIMIT_BYTES = 2048 * GIB
 SNAPSHOT_LIMIT = 0
 # Systems compress to a third or a tenth; zlib's best, on one repeated byte, is 1000.
-RATIO_LIMIT = 100
-RATIO_FREE_BYTES = GIB // 4
+RATIO_LIMIT = 50
+RATIO_FREE_BYTES = GIB // 16
 # The inspector writes each failure to its log, too; here it becomes the error.
 logging.getLogger("oslo_utils.imageutils.format_inspector").addHandler(logging.NullHandler())
 
@@ -56,6 +56,7 @@ class Flaw(StrEnum):
     CORRUPT = "corrupt"
     GIANT = "giant"
     BOMB = "bomb"
+    CHECKSUM = "wrong-checksum"
     NO_SYSTEM = "no-system"
     UNREADABLE = "unreadable"
 
@@ -75,6 +76,7 @@ _HINTS: Mapping[Flaw, str] = {
     Flaw.GIANT: f"shrink the disk to what the system needs, {VIRTUAL_LIMIT_BYTES // GIB} GiB at"
     " most",
     Flaw.BOMB: "no system compresses so well; export the disk again where it was made",
+    Flaw.CHECKSUM: "copy the folder again, or build the image again",
     Flaw.NO_SYSTEM: "export the disk that a Linux system starts from (ext4, XFS or btrfs; LVM or"
     " plain partitions)",
     Flaw.UNREADABLE: "try qemu-img info on a machine that you can spare; export the disk again",
@@ -133,7 +135,7 @@ def judge_image_file(path: Path) -> ImageFile:
     if virtual_bytes > VIRTUAL_LIMIT_BYTES:
         raise ImageRefused(path, Flaw.GIANT, f"a disk of {virtual_bytes // GIB} GiB")
     if kind in ("qcow2", "vdi", "vmdk", "vhdx"):
-        _check_structure(path, kind, size_bytes)
+        _check_structure(path, kind, size_bytes + int(told.get("cluster-size", 0)))
     data_bytes = _map(path, kind, size_bytes)
     # Only these two can be compressed; the others hold what they unpack to.
     if kind in ("qcow2", "vmdk") and data_bytes > RATIO_FREE_BYTES + RATIO_LIMIT * size_bytes:
@@ -177,8 +179,11 @@ def _unknown(path: Path, name: str) -> ImageRefused:
         return ImageRefused(path, Flaw.FORMAT, f"its format is {name}, read are qcow2, raw,"
                             " vmdk, vdi and vhdx")  # fmt: skip
     with path.open("rb") as file:
-        head = file.read(4)
-    if head in (b"KDMV", b"COWD"):
+        head = file.read(32)
+    if head.startswith(b"# Disk DescriptorFile"):
+        why = "it is a VMDK's description only; its data lies in other files"
+        return ImageRefused(path, Flaw.EXTERNAL_DATA, why)
+    if head[:4] in (b"KDMV", b"COWD"):
         return ImageRefused(path, Flaw.CORRUPT, "its VMDK header cannot be read")
     return ImageRefused(path, Flaw.NO_PARTITIONS, "it begins with no partition table")
 
@@ -210,6 +215,7 @@ def _check_told(path: Path, told: Mapping[str, Any]) -> None:
 
 
 def _check_structure(path: Path, kind: str, size_bytes: int) -> None:
+    """Refuse what qemu-img finds wrong; ``size_bytes`` grants a last cluster that is not full."""
     told = _ask(path, kind, "check", Limits(wall_s=300), good=(0, 2, 3, 63))
     if told.get("image-end-offset", 0) > size_bytes:
         raise ImageRefused(path, Flaw.TRUNCATED, f"it needs {told['image-end-offset']} bytes,"
@@ -270,5 +276,5 @@ def _unreadable(path: Path, ran: Ran) -> ImageRefused:
     if ran.timed_out or ran.status < 0 or ran.status in (137, 152):
         return ImageRefused(path, Flaw.BOMB, "reading its structure takes too long")
     why = re.sub(r"\s+", " ", ran.errors)[:300] or f"qemu-img ends with {ran.status}"
-    cut = re.search(r"(?i)truncat|too small|end of file|unexpected eof|file size|too short", why)
+    cut = re.search(r"(?i)truncat|too small|end of file|\beof\b|file size|too short", why)
     return ImageRefused(path, Flaw.TRUNCATED if cut else Flaw.UNREADABLE, why)

@@ -24,8 +24,10 @@ def raw_copy(image: Path, folder: Path) -> Path:
     if image.is_dir():
         try:
             unpack(image, raw)
-        except (BuildFailed, OSError, KeyError, ValueError) as error:
-            raise ImageRefused(image, Flaw.CORRUPT, f"{error}") from error
+        except BuildFailed as error:
+            raise ImageRefused(image, Flaw.CHECKSUM, str(error)) from error
+        except (OSError, KeyError, ValueError) as error:
+            raise ImageRefused(image, Flaw.UNREADABLE, str(error)) from error
         return raw
     judged = judge_image_file(image)
     if judged.format == "raw":
