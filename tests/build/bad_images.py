@@ -19,7 +19,6 @@ from .small_systems import MIB, System, make_disk, make_tree
 
 Maker = Callable[[Path, Path], Path]
 """Takes an empty folder and a good raw disk; returns the bad file."""
-KEY = "secret,id=k,data=not-a-secret"
 
 
 def qemu_img(*words: str | Path) -> None:
@@ -110,18 +109,11 @@ def data_file(folder: Path, good: Path) -> Path:
     return path
 
 
-def encrypted(folder: Path, good: Path) -> Path:
-    path = folder / "disk.qcow2"
-    options = "encrypt.format=luks,encrypt.key-secret=k,encrypt.iter-time=200"
-    qemu_img("create", "-q", "-f", "qcow2", "--object", KEY, "-o", options, path, "64M")
-    return path
-
-
-def luks(folder: Path, good: Path) -> Path:
-    path = folder / "disk.luks"
-    options = "key-secret=k,iter-time=200"
-    qemu_img("create", "-q", "-f", "luks", "--object", KEY, "-o", options, path, "16M")
-    return path
+# Source: LUKS1 On-Disk Format Specification, 2.3.1: the header and eight unused key slots.
+LUKS = struct.pack(
+    ">6sH32s32s32sII20s32sI40s", b"LUKS\xba\xbe", 1, b"aes", b"xts-plain64", b"sha256", 4096, 64,
+    bytes(20), bytes(32), 1000, b"11111111-2222-3333-4444-555555555555",
+) + 8 * struct.pack(">II32sII", 0xDEAD, 0, bytes(32), 8, 4000)  # fmt: skip
 
 
 def with_snapshots(count: int) -> Maker:
@@ -271,8 +263,10 @@ FILES: dict[str, tuple[Flaw, Maker]] = {
     "zeros": (Flaw.NO_PARTITIONS, written(bytes(4 * MIB))),
     "noise": (Flaw.NO_PARTITIONS, written(bytes(range(1, 256)) * 20000)),
     "bare-ext4": (Flaw.NO_PARTITIONS, bare_ext4),
-    "encrypted-qcow2": (Flaw.ENCRYPTED, encrypted),
-    "luks": (Flaw.ENCRYPTED, luks),
+    "encrypted-qcow2": (
+        Flaw.ENCRYPTED, then(converted("qcow2"), lambda p: patch(p, 35, b"\1")),
+    ),
+    "luks": (Flaw.ENCRYPTED, written(LUKS + bytes(4 * MIB))),
     "snapshot": (Flaw.SNAPSHOTS, with_snapshots(1)),
     "snapshots": (Flaw.SNAPSHOTS, with_snapshots(3)),
     "cut-qcow2": (Flaw.TRUNCATED, then(converted("qcow2"), lambda p: cut(p, 0.6))),
@@ -285,6 +279,14 @@ FILES: dict[str, tuple[Flaw, Maker]] = {
     "corrupt-overlap": (Flaw.CORRUPT, then(converted("qcow2"), overlap)),
     "corrupt-mark": (Flaw.CORRUPT, then(converted("qcow2"), lambda p: patch(p, 79, b"\x02"))),
     "corrupt-gpt": (Flaw.NO_PARTITIONS, polyglot(1024 + 32, b"\xff")),
+    "odd-clusters": (
+        Flaw.UNREADABLE,
+        then(converted("qcow2"), lambda p: patch(p, 20, struct.pack(">I", 40))),
+    ),
+    "odd-manifest": (
+        Flaw.UNREADABLE,
+        packed(lambda folder: (folder / "image.json").write_text("{")),
+    ),
     "giant-qcow2": (Flaw.GIANT, created("qcow2", "8T")),
     "giant-vhdx": (Flaw.GIANT, created("vhdx", "10T")),
     "giant-raw": (Flaw.GIANT, sparse_raw(3 << 40)),

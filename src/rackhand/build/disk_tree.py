@@ -22,6 +22,7 @@ from rackhand.build.limited_run import Limits, Ran, run_limited
 # SUSE (with and without snapshots) and Fedora lay it out.
 _ROOTS = ("", "/@", "/@/.snapshots/1/snapshot", "/root")
 _LISTED = re.compile(r"^(DIR|\d+)\s+(?:\d{14}\s+)?(.+)$")
+_NO_SUCH_FILE = re.compile(r"not found|not a (regular file|directory)|nesting of symlinks")
 _LIMITS = Limits(address_space_bytes=512 << 20, cpu_s=60, wall_s=120, output_bytes=1 << 30)
 
 
@@ -89,7 +90,9 @@ class DiskTree:
         ran = self._run(target, "cat", self._place(path))
         if ran.status == 0:
             return True
-        if re.search(r"not found|not a regular file|not a directory", ran.errors):
+        if re.search(
+            r"not found|not a regular file|not a directory|nesting of symlinks", ran.errors
+        ):
             return False
         raise TreeUnreadable(f"{path}: {ran.errors[:200] or ran.status}")
 

@@ -56,9 +56,18 @@ class FolderTree:
         if found is None or not found.is_dir():
             return ()
         with os.scandir(found) as entries:
-            return tuple(
-                sorted((Entry(e.name, e.is_dir()) for e in entries), key=lambda entry: entry.name)
+            names = sorted(
+                ((entry.name, entry.is_symlink(), entry) for entry in entries),
+                key=lambda item: item[0],
             )
+        return tuple(
+            Entry(name, self._is_folder(f"{path}/{name}") if linked else entry.is_dir())
+            for name, linked, entry in names
+        )
+
+    def _is_folder(self, path: str) -> bool:
+        found = self._find(path)
+        return found is not None and found.is_dir()
 
     def copy(self, path: str, target: IO[bytes]) -> bool:
         """Write a whole file to ``target``, rewound; False when there is no such file."""

@@ -62,7 +62,8 @@ def compact(alias: str) -> str:
     match = _PATTERN.match(alias)
     if match is None:
         return ""
-    words = [word if word == "*" else word.lower() for word in match.groups()]
+    # Every alias ends in a star for fields to come.
+    words = [word if word == "*" else word.lower().rstrip("*") for word in match.groups()]
     words[:4] = [word if word == "*" else word[-4:] for word in words[:4]]
     while words[-1] == "*" and len(words) > 2:
         words.pop()
