@@ -60,7 +60,8 @@ class BmcBody(Body):
         return BmcCredentials(bmc, self.password.get_secret_value())
 
 
-def _driver_options(cipher_suite: int | None) -> dict[str, str] | None:
+def driver_options(cipher_suite: int | None) -> dict[str, str] | None:
+    """Return the engine's options for the cipher suite; None when none is named."""
     return None if cipher_suite is None else {"ipmi_cipher_suite": str(cipher_suite)}
 
 
@@ -98,7 +99,7 @@ class MachineBody(Body):
             zone=self.zone,
             credentials=self.bmc.credentials(),
             wires=tuple(nic.wire() for nic in self.nics),
-            driver_options=_driver_options(self.bmc.cipher_suite) or {},
+            driver_options=driver_options(self.bmc.cipher_suite) or {},
             pooled=self.pooled,
         )
 
@@ -121,7 +122,7 @@ class ImportBody(Body):
                 entries.append(MachineBody.model_validate(raw).entry())
                 indices.append(index)
             except ValidationError as error:
-                found = error.errors(include_input=False, include_url=False)
+                found = error.errors(include_url=False)
                 flaws += flaws_of(found, at=("machines", index))
         return indices, entries, flaws
 
@@ -144,7 +145,7 @@ class BmcChange(Body):
 
     def driver_options(self) -> dict[str, str] | None:
         """Return the options named here; None leaves those in force."""
-        return _driver_options(self.cipher_suite)
+        return driver_options(self.cipher_suite)
 
 
 class MachineChange(Body):

@@ -20,7 +20,8 @@ def _power(machine: Mapping[str, Any]) -> str | None:
     return None if machine["power_on"] is None else _("on") if machine["power_on"] else _("off")
 
 
-def _hardware(machine: Mapping[str, Any]) -> str | None:
+def hardware_words(machine: Mapping[str, Any]) -> str | None:
+    """Return CPUs, memory and disks in one line; None before an inspection."""
     found = machine["hardware"]
     if found is None:
         return None
@@ -41,7 +42,7 @@ COLUMNS = [
     Column(_("STATE"), state),
     Column(_("POWER"), _power),
     Column(_("LEASE"), "lease"),
-    Column(_("HARDWARE"), _hardware),
+    Column(_("HARDWARE"), hardware_words),
     Column(_("FAULT"), _fault),
 ]
 _FACTS = [
@@ -95,6 +96,11 @@ def print_machine(machine: Mapping[str, Any], output: str) -> None:
         print_data(machine, output)
         return
     print_facts(machine, _FACTS, output)
+    print_parts(machine)
+
+
+def print_parts(machine: Mapping[str, Any]) -> None:
+    """Print tables of NICs, disks and PCI devices, as far as there are any."""
     hardware = machine["hardware"] or {"nics": [], "disks": [], "pci": []}
     wires = {wire["mac"]: wire for wire in machine["nics"]}
     found = {nic["mac"]: nic for nic in hardware["nics"]}
