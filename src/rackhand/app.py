@@ -39,6 +39,7 @@ from rackhand.work.deploy_logs import LeaseLogs
 from rackhand.work.events import Journal
 from rackhand.work.flavors import Flavors
 from rackhand.work.gateway import GatewayDesk
+from rackhand.work.image_drivers import ImageDrivers
 from rackhand.work.images import Images
 from rackhand.work.leases import Leases
 from rackhand.work.machines import Machines
@@ -118,7 +119,13 @@ def build(settings: Settings) -> Core:
             wake=wake,
         ),
         leases=Leases(
-            store=store, engine=engine, preflight=preflight, now=now, new_id=uuid4, wake=wake
+            store=store,
+            engine=engine,
+            preflight=preflight,
+            now=now,
+            new_id=uuid4,
+            wake=wake,
+            drivers_of=ImageDrivers(files).of,
         ),
         lease_logs=LeaseLogs(store, IronicDeployLogs(paths.deploy_logs)),
         journal=Journal(store, changes),

@@ -9,7 +9,8 @@ from pathlib import Path
 import click
 
 from rackhand.build.image import build_image
-from rackhand.build.image_inspection import check
+from rackhand.build.image_inspection import check, inspect_raw
+from rackhand.build.image_inventory import system_facts
 from rackhand.build.pack import SystemFacts, pack, unpack
 from rackhand.build.ramdisk import build_ramdisk
 from rackhand.model.errors import RackhandError
@@ -58,7 +59,12 @@ def image(cache: Path, mirror: str, keep_raw: bool) -> None:
 @click.argument("raw", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--out", required=True, type=click.Path(file_okay=False, path_type=Path))
 @click.option("--name", required=True, help="The image's name.")
-@click.option("--os", "system", required=True, metavar="FAMILY:VERSION", help="As debian:12.")
+@click.option(
+    "--os",
+    "system",
+    metavar="FAMILY:VERSION",
+    help="As debian:12; then nothing is looked up. If not named, all is found in the disk.",
+)
 @click.option("--architecture", default="x86_64", show_default=True)
 @click.option(
     "--firmware",
@@ -75,7 +81,7 @@ def pack_command(
     raw: Path,
     out: Path,
     name: str,
-    system: str,
+    system: str | None,
     architecture: str,
     firmware: tuple[str, ...],
     volume_group: str | None,
@@ -83,10 +89,13 @@ def pack_command(
     level: int,
 ) -> None:
     """Pack a raw sparse disk file: only what was written to it is kept."""
-    family, _, version = system.partition(":")
-    if not family or not version:
-        raise click.UsageError(f"--os {system!r} is not FAMILY:VERSION, as debian:12")
-    facts = SystemFacts(family, version, architecture, firmware, volume_group, kernel)
+    if system is None:
+        facts = system_facts(inspect_raw(raw, raw))
+    else:
+        family, _, version = system.partition(":")
+        if not family or not version:
+            raise click.UsageError(f"--os {system!r} is not FAMILY:VERSION, as debian:12")
+        facts = SystemFacts(family, version, architecture, firmware, volume_group, kernel)
     manifest = pack(raw, out, name, facts, level=level)
     click.echo(f"{out}: {manifest['compressed_bytes']} bytes for {manifest['data_bytes']} of data")
 

@@ -12,8 +12,8 @@ import json
 import os
 import subprocess
 import threading
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
@@ -40,6 +40,8 @@ class SystemFacts:
     firmware: tuple[str, ...] = ("bios", "uefi")
     volume_group: str | None = None
     kernel_versions: tuple[str, ...] = ()
+    inventory: Mapping[str, Any] = field(default_factory=dict)
+    """Further keys of the manifest: ``layout`` and ``drivers`` (docs/artefacts.md)."""
 
 
 def data_extents(fd: int, size_bytes: int) -> list[Extent]:
@@ -89,6 +91,7 @@ def pack(raw: Path, out: Path, name: str, facts: SystemFacts, *, level: int = 10
         "volume_group": facts.volume_group,
         "kernel_versions": list(facts.kernel_versions),
         "minimum_disk_bytes": size_bytes + CONFIG_DRIVE_BYTES,
+        **facts.inventory,
     }
     (out / "image.json").write_text(json.dumps(manifest) + "\n")
     return manifest
