@@ -146,6 +146,7 @@ def test_it_is_expected_again_after_a_report(rung: Rung) -> None:
     for vendor in ("first", "second"):
         rung.awaited(discovery, mac)
         report = agent_report([mac])
+        report["inventory"]["boot"]["current_boot_mode"] = "uefi"  # Ironic keeps it for the next
         report["inventory"]["system_vendor"]["manufacturer"] = vendor
         assert rung.post(report)
         sight = rung.until(discovery, mac, lambda sight: sight.report is not None, expecting=False)
@@ -211,7 +212,7 @@ class TestOnIronicAlone:
         assert "ipa-insecure=1" in script
         assert "rackhand-probe-vlans=101,205" in script
         assert "ipa-inspection-callback-url=http://127.0.0.1:1/v1/continue_inspection" in script
-        assert "ipa-inspection-collectors=default,pci-devices,rackhand-disks,rackhand-wires" in script
+        assert "ipa-inspection-collectors=default,pci-devices,rackhand-disks,rack" in script
         # Without the API's address the agent has no token and takes nobody's orders.
         assert "ipa-api-url" not in script
         assert rung.post(agent_report([mac]))

@@ -21,6 +21,7 @@ from rackhand.doors.api.wire_fields import (
     StoredAnswer,
     VlanId,
 )
+from rackhand.doors.api.wire_wiring import NicWiringAnswer, wiring_of
 from rackhand.model.errors import Fault, Flaw
 from rackhand.model.machine import (
     BmcAddress,
@@ -30,6 +31,7 @@ from rackhand.model.machine import (
     Wire,
 )
 from rackhand.model.names import Mac
+from rackhand.model.wiring import WireProbe
 from rackhand.work.import_check import MachineEntry
 from rackhand.work.machines import MachineView, Power
 
@@ -195,6 +197,10 @@ class MachineAnswer(StoredAnswer):
     hardware: Hardware | None
     inspected_at: datetime | None
     unseen: str | None
+    wiring: tuple[NicWiringAnswer, ...]
+    wire_probe: Annotated[
+        WireProbe | None, Field(description="What the last inspection heard; null: no probes.")
+    ]
 
     @classmethod
     def of(cls, view: MachineView) -> MachineAnswer:
@@ -219,6 +225,8 @@ class MachineAnswer(StoredAnswer):
             hardware=machine.hardware,
             inspected_at=machine.inspected_at,
             unseen=view.unseen,
+            wiring=wiring_of(machine),
+            wire_probe=machine.wire_probe,
         )
 
 
