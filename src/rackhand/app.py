@@ -10,6 +10,7 @@ import signal
 import socket
 import sys
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -87,6 +88,24 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
+def _leases(
+    store: DatabaseStore,
+    engine: IronicEngine,
+    preflight: Preflight,
+    files: HttpImageFiles,
+    wake: Callable[[], None],
+) -> Leases:
+    return Leases(
+        store=store,
+        engine=engine,
+        preflight=preflight,
+        now=now,
+        new_id=uuid4,
+        wake=wake,
+        drivers_of=ImageDrivers(files).of,
+    )
+
+
 def build(settings: Settings) -> Core:
     """Open the store and wire up all parts; StoreBroken when the store cannot be opened."""
     paths = StatePaths(settings.state_dir)
@@ -118,15 +137,7 @@ def build(settings: Settings) -> Core:
             new_id=uuid4,
             wake=wake,
         ),
-        leases=Leases(
-            store=store,
-            engine=engine,
-            preflight=preflight,
-            now=now,
-            new_id=uuid4,
-            wake=wake,
-            drivers_of=ImageDrivers(files).of,
-        ),
+        leases=_leases(store, engine, preflight, files, wake),
         lease_logs=LeaseLogs(store, IronicDeployLogs(paths.deploy_logs)),
         journal=Journal(store, changes),
         gateway=desk,

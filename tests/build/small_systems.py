@@ -41,6 +41,7 @@ class System:
     lvm_tools: bool = True
     compression: str = "gzip"
     early_microcode: bool = True
+    initramfs_files: Mapping[str, bytes] = field(default_factory=dict)
     machine: int = 0x3E
     kernel: bool = True
     files: Mapping[str, str | None] = field(default_factory=dict)
@@ -123,6 +124,7 @@ def initramfs(system: System, version: str) -> bytes:
         f"usr/lib/modules/{version}/kernel/x/{name}.ko.xz": b"module"
         for name in system.initramfs_modules
     }
+    files |= system.initramfs_files
     if system.lvm_tools:
         files["usr/sbin/lvm"] = b"lvm"
     if system.family == "debian":

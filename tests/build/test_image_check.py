@@ -75,6 +75,13 @@ WRONG: dict[str, System] = {
     "many-datasources": System(files={"etc/cloud/cloud.cfg": "users: []\n"}),
     "virtio-disk-name": System(files={"etc/fstab": "/dev/vda1 /boot ext4 defaults 0 2\n"}),
     "disk-name": System(files={"etc/fstab": "/dev/sda1 /boot ext4 defaults 0 2\n"}),
+    "plymouth": System(initramfs_files={"usr/sbin/plymouthd": b"x"}),
+    "resume-in-initramfs": System(
+        initramfs_files={"etc/cmdline.d/95resume.conf": b" resume=/dev/mapper/old-swap "}
+    ),
+    "arguments-in-initramfs": System(
+        initramfs_files={"etc/cmdline.d/00-root.conf": b"root=UUID=0123-abcd-01234567"}
+    ),
     "no-kernel": System(kernel=False),
     "wrong-architecture": System(machine=0xB7),
 }
@@ -111,6 +118,26 @@ def test_initramfs_that_is_missing_or_damaged(tmp_path: Path, family: str) -> No
     assert INITRAMFS[family].split("-")[0] in gone["no-initramfs"].fix or family == "debian"
     bad = findings(tmp_path / "b", System(family, files={INITRAMFS[family]: "no archive"}))
     assert "damaged-initramfs" in bad
+
+
+def test_resume_of_initramfs_tools_and_its_absence(tmp_path: Path) -> None:
+    baked = {"conf/conf.d/resume": b"RESUME=UUID=0123\n"}
+    found = findings(tmp_path / "a", System(initramfs_files=baked))
+    assert set(found) == {"resume-in-initramfs"}
+    none = {"conf/conf.d/resume": b"RESUME=none\n"}
+    assert findings(tmp_path / "b", System(initramfs_files=none)) == {}
+
+
+def test_a_kernel_without_its_modules(tmp_path: Path) -> None:
+    tables = ("modules.dep", "modules.alias", "modules.builtin")
+    gone = {f"usr/lib/modules/6.1.0-9-amd64/{name}": None for name in tables}
+    assert set(findings(tmp_path / "t", System(files=gone))) == {"no-kernel-modules"}
+
+
+def test_an_unknown_system_is_named(tmp_path: Path) -> None:
+    release = {"usr/lib/os-release": "ID=plan9\n"}
+    facts = gather_facts(FolderTree(make_tree(tmp_path / "t", System(files=release))), DISK)
+    assert [finding.code for finding in check_image(facts)] == ["unknown-system"]
 
 
 def test_a_rescue_kernel_counts_for_nothing(tmp_path: Path) -> None:

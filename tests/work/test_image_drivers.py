@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from rackhand.model.errors import InvalidFile, NoExactMatch
+from rackhand.model.errors import InvalidFile, NoExactMatch, WrongState
 from rackhand.model.lease import LeaseState
 from rackhand.model.machine import PciDevice
 
@@ -56,6 +56,18 @@ def test_a_request_that_fits_nowhere_is_refused_with_every_reason() -> None:
 def test_the_driver_in_the_initramfs_makes_it_fit() -> None:
     world = world_with(DRIVERS | {"early": ["hpsa"]}, 1, 2)
     assert world.leases.plan(spec(image="other")).candidates == ("n1", "n2")
+
+
+def test_the_fleet_is_told_before_anybody_asks_for_a_machine() -> None:
+    world = world_with(DRIVERS, 1, 2)
+    (misfit,) = world.images.fit("other")
+    assert misfit.sentence() == (
+        "would not find its disk on 2 machines of model Fake Fake 1U: "
+        "hpsa is missing in its initramfs (103c:3239)"
+    )
+    assert misfit.machines == ("n1", "n2")
+    with pytest.raises(WrongState, match="does not say"):
+        world.images.fit("debian")
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ import click
 from rackhand.doors.cli.connection import Api, Connection
 from rackhand.doors.cli.exits import Complaint, ExitCode
 from rackhand.doors.cli.image_check import check
+from rackhand.doors.cli.image_fit import fit
 from rackhand.doors.cli.noun_commands import add_list, add_remove, add_show
 from rackhand.doors.cli.tables import Column, output_option, print_rows, size, when
 from rackhand.doors.cli.words import _
@@ -122,3 +123,4 @@ add_list(image, "images", COLUMNS, _("List every image."))
 add_show(image, "images", _FACTS, _("Show one image."))
 add_remove(image, "images", _("Remove an image that no lease names."))
 image.add_command(check)
+image.add_command(fit)
