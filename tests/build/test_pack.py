@@ -106,6 +106,10 @@ def test_without_being_told_the_command_finds_all_in_the_disk(tmp_path: Path) ->
     assert [p["number"] for p in manifest["layout"]["partitions"]] == [1, 2]
     image = read_manifest(bytes_of, UUID(int=1), "0" * 64, datetime.now(UTC))
     assert (image.os_version, image.volume_group) == ("12", None)
+    ranges = sorted([*manifest["extents"], *manifest["zeros"]])
+    assert ranges[0][0] == 0
+    ends = [offset + length for offset, length in ranges]
+    assert ends == [*(offset for offset, _ in ranges[1:]), manifest["size_bytes"]]
     drivers = read_drivers(bytes_of)
     assert drivers is not None
     assert drivers.early == {*STORAGE, "virtio"}

@@ -7,6 +7,8 @@ from pathlib import Path
 
 from rackhand.fakes.server import plain_hardware
 from rackhand.model.machine import PciDevice
+from tests.build.bad_images import qemu_img
+from tests.build.small_systems import System, make_disk, make_tree
 
 from .conftest import House, Rackhand, image_folder, machines_yaml
 
@@ -49,3 +51,26 @@ def test_a_file_that_is_no_disk_is_refused_with_a_way_out(
     assert told.err.startswith("error[image-refused]: ")
     assert "no-disk-image: it is an HTML page" in told.err
     assert "hint: name the disk itself" in told.err
+
+
+def test_a_vm_image_is_added_with_all_that_is_found_in_it(rackhand: Rackhand, site: Path) -> None:
+    raw = make_disk(site / "vm.raw", make_tree(site / "tree", System()))
+    qemu_img("convert", "-f", "raw", "-O", "qcow2", raw, site / "vm.qcow2")
+    told = rackhand("image", "add", "vm", "--from", site / "vm.qcow2", "-o", "json")
+    assert told.code == 0, told.err
+    assert "warning[no-lvm]: " in told.err
+    (image,) = told.json
+    assert (image["os_version"], image["firmware"], image["ready"]) == ("12", ["bios"], True)
+    assert rackhand("image", "fit", "vm").code == 0
+
+
+def test_a_vm_image_that_no_machine_could_start_is_not_added(
+    rackhand: Rackhand, site: Path
+) -> None:
+    raw = make_disk(site / "vm.raw", make_tree(site / "tree", System(kernel=False)))
+    told = rackhand("image", "add", "vm", "--from", raw)
+    assert told.code == 3
+    assert "error[image-unfit]: " in told.err
+    assert "there is no kernel" in told.err
+    assert "hint: apt-get install linux-image-amd64" in told.err
+    assert rackhand("image", "show", "vm").code == 4

@@ -9,8 +9,8 @@ from pathlib import Path
 import click
 
 from rackhand.build.image import build_image
-from rackhand.build.image_inspection import check, inspect_raw
-from rackhand.build.image_inventory import system_facts
+from rackhand.build.image_import import import_image
+from rackhand.build.image_inspection import check
 from rackhand.build.pack import SystemFacts, pack, unpack
 from rackhand.build.ramdisk import build_ramdisk
 from rackhand.model.errors import RackhandError
@@ -88,14 +88,18 @@ def pack_command(
     kernel: tuple[str, ...],
     level: int,
 ) -> None:
-    """Pack a raw sparse disk file: only what was written to it is kept."""
+    """Pack a disk: with --os a raw sparse file, of which only what was written is kept.
+
+    Without, a VM image of any format that is read here, refused if no machine could start it.
+    """
     if system is None:
-        facts = system_facts(inspect_raw(raw, raw))
-    else:
-        family, _, version = system.partition(":")
-        if not family or not version:
-            raise click.UsageError(f"--os {system!r} is not FAMILY:VERSION, as debian:12")
-        facts = SystemFacts(family, version, architecture, firmware, volume_group, kernel)
+        for finding in import_image(raw, out, name, level=level):
+            click.echo(f"{finding.weight} {finding.code}: {finding.what}", err=True)
+        return
+    family, _, version = system.partition(":")
+    if not family or not version:
+        raise click.UsageError(f"--os {system!r} is not FAMILY:VERSION, as debian:12")
+    facts = SystemFacts(family, version, architecture, firmware, volume_group, kernel)
     manifest = pack(raw, out, name, facts, level=level)
     click.echo(f"{out}: {manifest['compressed_bytes']} bytes for {manifest['data_bytes']} of data")
 

@@ -67,10 +67,20 @@ def data_extents(fd: int, size_bytes: int) -> list[Extent]:
     return extents
 
 
-def pack(raw: Path, out: Path, name: str, facts: SystemFacts, *, level: int = 10) -> dict[str, Any]:
+def pack(
+    raw: Path,
+    out: Path,
+    name: str,
+    facts: SystemFacts,
+    *,
+    level: int = 10,
+    zero_holes: bool = False,
+) -> dict[str, Any]:
     """Write ``disk.zst`` and ``image.json`` into ``out`` and return the latter's content.
 
-    ``level`` is zstd's. Raises :class:`BuildFailed` when zstd fails (a full disk).
+    ``level`` is zstd's. ``zero_holes`` has the deployer zero what no extent holds: for a disk
+    whose holes may once have been written, as any that was converted from another format.
+    Raises :class:`BuildFailed` when zstd fails (a full disk).
     """
     out.mkdir(parents=True, exist_ok=True)
     with raw.open("rb") as source:
@@ -91,10 +101,18 @@ def pack(raw: Path, out: Path, name: str, facts: SystemFacts, *, level: int = 10
         "volume_group": facts.volume_group,
         "kernel_versions": list(facts.kernel_versions),
         "minimum_disk_bytes": size_bytes + CONFIG_DRIVE_BYTES,
+        **({"zeros": _holes(extents, size_bytes)} if zero_holes else {}),
         **facts.inventory,
     }
     (out / "image.json").write_text(json.dumps(manifest) + "\n")
     return manifest
+
+
+def _holes(extents: list[Extent], size_bytes: int) -> list[list[int]]:
+    """Return what no extent holds as [offset, length], in order."""
+    ends = [0, *(offset + length for offset, length in extents)]
+    starts = [*(offset for offset, _ in extents), size_bytes]
+    return [[a, b - a] for a, b in zip(ends, starts, strict=True) if b > a]
 
 
 def unpack(packed: Path, target: Path) -> None:

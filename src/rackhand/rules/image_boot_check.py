@@ -77,7 +77,8 @@ def check_boot_loaders(facts: ImageFacts) -> Iterator[Finding]:
         esp = any(is_esp(partition.kind) for partition in disk.partitions)
         others = ", ".join(disk.vendor_programs[:3])
         yield Finding(
-            "no-uefi-loader", Weight.SERIOUS,
+            # On a disk that it never saw, firmware finds neither: nothing would start.
+            "no-uefi-loader", Weight.SERIOUS if bios else Weight.FATAL,
             f"EFI/BOOT/{UEFI_PROGRAM} is missing"
             + (f" (there is {others})" if others else "" if esp else "; there is no EFI partition"),
             "a machine with UEFI has no boot entry for a disk it never saw, and looks only there",
