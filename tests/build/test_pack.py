@@ -110,6 +110,11 @@ def test_without_being_told_the_command_finds_all_in_the_disk(tmp_path: Path) ->
     assert ranges[0][0] == 0
     ends = [offset + length for offset, length in ranges]
     assert ends == [*(offset for offset, _ in ranges[1:]), manifest["size_bytes"]]
+    stale, fresh = tmp_path / "stale", tmp_path / "fresh"
+    stale.write_bytes(_STALE * manifest["size_bytes"])
+    for target in (stale, fresh):
+        unpack(tmp_path / "out", target)
+        assert target.read_bytes() == raw.read_bytes()
     drivers = read_drivers(bytes_of)
     assert drivers is not None
     assert drivers.early == {*STORAGE, "virtio"}

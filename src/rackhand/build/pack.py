@@ -130,11 +130,14 @@ def unpack(packed: Path, target: Path) -> None:
             f"{stream} has sha256 {found}, image.json says {manifest['sha256']}",
             "fetch or build the image again",
         )
+    held_something = target.exists()
     fd = os.open(target, os.O_RDWR | os.O_CREAT, 0o644)
     try:
         if not target.is_block_device():
             os.ftruncate(fd, manifest["size_bytes"])
         _write_extents(stream, manifest["extents"], fd)
+        for offset, length in _pieces(manifest.get("zeros", [])) if held_something else ():
+            os.pwrite(fd, bytes(length), offset)
     finally:
         os.close(fd)
 
