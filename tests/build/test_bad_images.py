@@ -16,7 +16,7 @@ from rackhand.build.image_inspection import check
 from .bad_images import FATAL, FILES, converted, good_disk
 from .small_systems import make_disk, make_tree
 
-MEMORY_LIMIT_MIB = 160
+MEMORY_LIMIT_MIB = 96
 _JUDGE = """
 import json, re, resource, sys
 from pathlib import Path
