@@ -10,6 +10,7 @@ import signal
 import socket
 import sys
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -39,6 +40,7 @@ from rackhand.work.deploy_logs import LeaseLogs
 from rackhand.work.events import Journal
 from rackhand.work.flavors import Flavors
 from rackhand.work.gateway import GatewayDesk
+from rackhand.work.image_drivers import ImageDrivers
 from rackhand.work.images import Images
 from rackhand.work.leases import Leases
 from rackhand.work.machines import Machines
@@ -86,6 +88,24 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
+def _leases(
+    store: DatabaseStore,
+    engine: IronicEngine,
+    preflight: Preflight,
+    files: HttpImageFiles,
+    wake: Callable[[], None],
+) -> Leases:
+    return Leases(
+        store=store,
+        engine=engine,
+        preflight=preflight,
+        now=now,
+        new_id=uuid4,
+        wake=wake,
+        drivers_of=ImageDrivers(files).of,
+    )
+
+
 def build(settings: Settings) -> Core:
     """Open the store and wire up all parts; StoreBroken when the store cannot be opened."""
     paths = StatePaths(settings.state_dir)
@@ -117,9 +137,7 @@ def build(settings: Settings) -> Core:
             new_id=uuid4,
             wake=wake,
         ),
-        leases=Leases(
-            store=store, engine=engine, preflight=preflight, now=now, new_id=uuid4, wake=wake
-        ),
+        leases=_leases(store, engine, preflight, files, wake),
         lease_logs=LeaseLogs(store, IronicDeployLogs(paths.deploy_logs)),
         journal=Journal(store, changes),
         gateway=desk,

@@ -2,7 +2,9 @@
 
 import json
 import os
+from datetime import UTC, datetime
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 from click.testing import CliRunner
@@ -19,6 +21,9 @@ from rackhand.build.pack import (
     unpack,
 )
 from rackhand.build.progress import BuildFailed
+from rackhand.work.image_manifest import read_drivers, read_manifest
+
+from .small_systems import STORAGE, System, make_disk, make_tree
 
 FACTS = SystemFacts("debian", "12", volume_group="rootvg", kernel_versions=("6.1.0",))
 SIZE_BYTES = 3 * 1024 * 1024 + 1234  # no multiple of anything
@@ -86,6 +91,34 @@ def test_manifest_says_what_a_deployer_needs(tmp_path: Path) -> None:
     assert manifest["minimum_disk_bytes"] == SIZE_BYTES + 64 * 1024 * 1024
     assert manifest["compressed_bytes"] == (tmp_path / "out/disk.zst").stat().st_size
     assert manifest["firmware"] == ["bios", "uefi"]
+
+
+def test_without_being_told_the_command_finds_all_in_the_disk(tmp_path: Path) -> None:
+    raw = make_disk(tmp_path / "disk.raw", make_tree(tmp_path / "tree", System()))
+    words = ["pack", str(raw), "--out", str(tmp_path / "out"), "--name", "x"]
+    told = CliRunner().invoke(build, words)
+    assert told.exit_code == 0, told.output
+    bytes_of = (tmp_path / "out/image.json").read_bytes()
+    manifest = json.loads(bytes_of)
+    assert manifest["os"] == {"family": "debian", "version": "12"}
+    assert (manifest["firmware"], manifest["architecture"]) == (["bios"], "x86_64")
+    assert manifest["kernel_versions"] == ["6.1.0-9-amd64"]
+    assert [p["number"] for p in manifest["layout"]["partitions"]] == [1, 2]
+    image = read_manifest(bytes_of, UUID(int=1), "0" * 64, datetime.now(UTC))
+    assert (image.os_version, image.volume_group) == ("12", None)
+    ranges = sorted([*manifest["extents"], *manifest["zeros"]])
+    assert ranges[0][0] == 0
+    ends = [offset + length for offset, length in ranges]
+    assert ends == [*(offset for offset, _ in ranges[1:]), manifest["size_bytes"]]
+    stale, fresh = tmp_path / "stale", tmp_path / "fresh"
+    stale.write_bytes(_STALE * manifest["size_bytes"])
+    for target in (stale, fresh):
+        unpack(tmp_path / "out", target)
+        assert target.read_bytes() == raw.read_bytes()
+    drivers = read_drivers(bytes_of)
+    assert drivers is not None
+    assert drivers.early == {*STORAGE, "virtio"}
+    assert drivers.pci["ahci"] == ("*:*:*:*:01:06:01", "8086:a352")
 
 
 def test_a_damaged_stream_is_refused_before_a_byte_is_written(tmp_path: Path) -> None:

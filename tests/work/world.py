@@ -30,6 +30,7 @@ from rackhand.work.changes import Changes
 from rackhand.work.events import Journal
 from rackhand.work.flavors import Flavors
 from rackhand.work.gateway import GatewayDesk
+from rackhand.work.image_drivers import ImageDrivers
 from rackhand.work.images import Images
 from rackhand.work.leases import Leases
 from rackhand.work.machines import MachineEntry, Machines
@@ -104,6 +105,7 @@ class World:
             now=self.now,
             new_id=self.new_id,
             wake=self.changes.announce,
+            drivers_of=ImageDrivers(self.files).of,
         )
         self.machines = Machines(
             store=self.store,

@@ -9,6 +9,8 @@ from pathlib import Path
 import click
 
 from rackhand.build.image import build_image
+from rackhand.build.image_import import import_image
+from rackhand.build.image_inspection import check
 from rackhand.build.pack import SystemFacts, pack, unpack
 from rackhand.build.ramdisk import build_ramdisk
 from rackhand.model.errors import RackhandError
@@ -57,7 +59,12 @@ def image(cache: Path, mirror: str, keep_raw: bool) -> None:
 @click.argument("raw", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--out", required=True, type=click.Path(file_okay=False, path_type=Path))
 @click.option("--name", required=True, help="The image's name.")
-@click.option("--os", "system", required=True, metavar="FAMILY:VERSION", help="As debian:12.")
+@click.option(
+    "--os",
+    "system",
+    metavar="FAMILY:VERSION",
+    help="As debian:12; then nothing is looked up. If not named, all is found in the disk.",
+)
 @click.option("--architecture", default="x86_64", show_default=True)
 @click.option(
     "--firmware",
@@ -74,14 +81,21 @@ def pack_command(
     raw: Path,
     out: Path,
     name: str,
-    system: str,
+    system: str | None,
     architecture: str,
     firmware: tuple[str, ...],
     volume_group: str | None,
     kernel: tuple[str, ...],
     level: int,
 ) -> None:
-    """Pack a raw sparse disk file: only what was written to it is kept."""
+    """Pack a disk: with --os a raw sparse file, of which only what was written is kept.
+
+    Without, a VM image of any format that is read here, refused if no machine could start it.
+    """
+    if system is None:
+        for finding in import_image(raw, out, name, level=level):
+            click.echo(f"{finding.weight} {finding.code}: {finding.what}", err=True)
+        return
     family, _, version = system.partition(":")
     if not family or not version:
         raise click.UsageError(f"--os {system!r} is not FAMILY:VERSION, as debian:12")
@@ -96,6 +110,23 @@ def pack_command(
 def unpack_command(packed: Path, target: Path) -> None:
     """Write an image (the folder with disk.zst and image.json) to a file or block device."""
     unpack(packed, target)
+
+
+@build.command("check")
+@click.argument("image", type=click.Path(exists=True, path_type=Path))
+@click.option("--scratch", type=click.Path(exists=True, file_okay=False, path_type=Path))
+def check_command(*, image: Path, scratch: Path | None) -> None:
+    """List what would go wrong if IMAGE were started on real machines; status 3 if anything would.
+
+    IMAGE is a qcow2, raw, vmdk, vdi or vhdx file, a packed image's folder, or a folder with a
+    system's files.
+    """
+    _, findings = check(image, scratch)
+    for finding in findings:
+        click.echo(f"{finding.weight} {finding.code}: {finding.what}")
+        click.echo(f"  why: {finding.why}\n  fix: {finding.fix}")
+    if findings:
+        sys.exit(3)
 
 
 def _need_root() -> None:

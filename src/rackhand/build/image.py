@@ -14,8 +14,10 @@ from pathlib import Path
 from rackhand.build import boot_loaders, filesystems
 from rackhand.build.artefact import ArtefactKind, build_once, files_below, hash_inputs
 from rackhand.build.debian_tree import kernel_view, make_tree, read_list
+from rackhand.build.image_inspection import inspect_raw
+from rackhand.build.image_inventory import system_facts
 from rackhand.build.image_layout import MOUNTS, VOLUME_GROUP, VOLUMES_MIB, partition_disk
-from rackhand.build.pack import SystemFacts, pack
+from rackhand.build.pack import pack
 from rackhand.build.progress import Progress
 from rackhand.build.volume_group import Region, make_volume_group
 
@@ -24,7 +26,7 @@ RECIPE = Path(__file__).parent / "recipes" / NAME
 _KIND = ArtefactKind(f"image-{NAME}", NAME)
 _SOURCES = (
     "image.py", "image_layout.py", "debian_tree.py", "filesystems.py", "volume_group.py",
-    "boot_loaders.py", "pack.py",
+    "boot_loaders.py", "pack.py", "image_inventory.py", "image_facts.py", "kernel_drivers.py",
 )  # fmt: skip
 # Each is a program run at every start that finds nothing to do on this image.
 _NO_GENERATORS = (
@@ -83,11 +85,7 @@ def _build(out: Path, progress: Progress, cache: Path, mirror: str, keep_raw: bo
         for place in (table, partitions["bios-boot"], partitions["lvm"]):
             filesystems.store_edges(raw, place)
     with progress.step("pack"):
-        facts = SystemFacts(
-            os_family="debian", os_version="12", volume_group=VOLUME_GROUP,
-            kernel_versions=(version,),
-        )  # fmt: skip
-        pack(raw, out, NAME, facts)
+        pack(raw, out, NAME, system_facts(inspect_raw(raw, raw)))
     for folder in (tree, esp):
         shutil.rmtree(folder)
     for moved in out.glob("fs-*"):

@@ -12,8 +12,8 @@ import json
 import os
 import subprocess
 import threading
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
@@ -40,6 +40,8 @@ class SystemFacts:
     firmware: tuple[str, ...] = ("bios", "uefi")
     volume_group: str | None = None
     kernel_versions: tuple[str, ...] = ()
+    inventory: Mapping[str, Any] = field(default_factory=dict)
+    """Further keys of the manifest: ``layout`` and ``drivers`` (docs/artefacts.md)."""
 
 
 def data_extents(fd: int, size_bytes: int) -> list[Extent]:
@@ -65,10 +67,20 @@ def data_extents(fd: int, size_bytes: int) -> list[Extent]:
     return extents
 
 
-def pack(raw: Path, out: Path, name: str, facts: SystemFacts, *, level: int = 10) -> dict[str, Any]:
+def pack(
+    raw: Path,
+    out: Path,
+    name: str,
+    facts: SystemFacts,
+    *,
+    level: int = 10,
+    zero_holes: bool = False,
+) -> dict[str, Any]:
     """Write ``disk.zst`` and ``image.json`` into ``out`` and return the latter's content.
 
-    ``level`` is zstd's. Raises :class:`BuildFailed` when zstd fails (a full disk).
+    ``level`` is zstd's. ``zero_holes`` has the deployer zero what no extent holds: for a disk
+    whose holes may once have been written, as any that was converted from another format.
+    Raises :class:`BuildFailed` when zstd fails (a full disk).
     """
     out.mkdir(parents=True, exist_ok=True)
     with raw.open("rb") as source:
@@ -89,9 +101,18 @@ def pack(raw: Path, out: Path, name: str, facts: SystemFacts, *, level: int = 10
         "volume_group": facts.volume_group,
         "kernel_versions": list(facts.kernel_versions),
         "minimum_disk_bytes": size_bytes + CONFIG_DRIVE_BYTES,
+        **({"zeros": _holes(extents, size_bytes)} if zero_holes else {}),
+        **facts.inventory,
     }
     (out / "image.json").write_text(json.dumps(manifest) + "\n")
     return manifest
+
+
+def _holes(extents: list[Extent], size_bytes: int) -> list[list[int]]:
+    """Return what no extent holds as [offset, length], in order."""
+    ends = [0, *(offset + length for offset, length in extents)]
+    starts = [*(offset for offset, _ in extents), size_bytes]
+    return [[a, b - a] for a, b in zip(ends, starts, strict=True) if b > a]
 
 
 def unpack(packed: Path, target: Path) -> None:
@@ -109,11 +130,14 @@ def unpack(packed: Path, target: Path) -> None:
             f"{stream} has sha256 {found}, image.json says {manifest['sha256']}",
             "fetch or build the image again",
         )
+    held_something = target.exists()
     fd = os.open(target, os.O_RDWR | os.O_CREAT, 0o644)
     try:
         if not target.is_block_device():
             os.ftruncate(fd, manifest["size_bytes"])
         _write_extents(stream, manifest["extents"], fd)
+        for offset, length in _pieces(manifest.get("zeros", [])) if held_something else ():
+            os.pwrite(fd, bytes(length), offset)
     finally:
         os.close(fd)
 

@@ -16,6 +16,7 @@ from rackhand.model.flavor import ANY_DISK, DiskHint, Flavor
 from rackhand.model.image import Image
 from rackhand.model.machine import Disk, Hardware, Machine, MachineState, Observed
 from rackhand.model.network import Network
+from rackhand.rules.image_fit import DriverIndex, judge_fit
 from rackhand.rules.nic_choice import NicPick, choose_nics
 from rackhand.rules.nic_table import NicRow
 from rackhand.rules.root_disk import LOCAL_TRANSPORTS, choose_root_disk
@@ -40,6 +41,8 @@ class Wanted:
     zone: str | None = None
     lease_id: UUID | None = None
     bonds: tuple[BondAsk, ...] = ()
+    drivers: DriverIndex | None = None
+    """What the image drives; None where its manifest does not say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +115,10 @@ def judge_machine(
     reasons += nics.reasons
     disk, disk_reasons = _choose_disk(wanted, machine.hardware)
     reasons += disk_reasons
+    if wanted.drivers is not None:
+        macs = {pick.mac for pick in nics.picks or ()}
+        misfits = judge_fit(wanted.drivers, machine.hardware, disk, macs)
+        reasons += (f"image {wanted.image.name} {misfit}" for misfit in misfits)
     return Candidacy(machine, tuple(reasons), nics.picks, disk, nics.bonds, nics.table)
 
 

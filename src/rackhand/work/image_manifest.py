@@ -10,6 +10,7 @@ from uuid import UUID
 
 from rackhand.model.errors import Flaw, InvalidFile, InvalidValue
 from rackhand.model.image import Image
+from rackhand.model.image_drivers import KernelDrivers
 from rackhand.model.machine import Firmware
 from rackhand.model.names import parse_name, parse_sha256
 
@@ -26,6 +27,7 @@ def read_manifest(manifest: bytes, image_id: UUID, sha256: str, at: datetime) ->
     facts = _object(manifest)
     try:
         _check_extents(facts)
+        _drivers(facts)
         return Image(
             id=image_id,
             name=parse_name("name", str(_need(facts, "name", str))),
@@ -45,6 +47,27 @@ def read_manifest(manifest: bytes, image_id: UUID, sha256: str, at: datetime) ->
     except InvalidValue as error:
         field = str(error.details["field"])
         raise InvalidFile([Flaw((field,), error.sentence)], HINT) from error
+
+
+def read_drivers(manifest: bytes) -> KernelDrivers | None:
+    """Return what the image drives; None for a manifest made before that was noted.
+
+    InvalidValue for one that cannot be used; such a manifest was never stored.
+    """
+    return _drivers(_object(manifest))
+
+
+def _drivers(facts: Mapping[str, Any]) -> KernelDrivers | None:
+    match facts.get("drivers"):
+        case None:
+            return None
+        case {"kernel": str(version), "early": list(early), "pci": dict(pci)}:
+            listed = [early, *pci.values()]
+            if all(isinstance(w, list) and all(isinstance(x, str) for x in w) for w in listed):
+                patterns = {module: tuple(found) for module, found in pci.items()}
+                return KernelDrivers(version, frozenset(early), patterns)
+    why = "should hold kernel, early (module names) and pci (patterns by module)"
+    raise InvalidValue("drivers", str(facts["drivers"])[:60], why, HINT)
 
 
 def _object(manifest: bytes) -> Mapping[str, Any]:

@@ -8,12 +8,14 @@ from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
 
-from rackhand.model.errors import AlreadyExists
+from rackhand.model.errors import AlreadyExists, WrongState
 from rackhand.model.image import Image
 from rackhand.model.lease import LeaseState
 from rackhand.model.names import parse_name
 from rackhand.ports.store import Store
 from rackhand.ports.surroundings import ImageFiles
+from rackhand.rules.image_fit import Misfit, fleet_fit
+from rackhand.work.image_drivers import ImageDrivers
 from rackhand.work.image_manifest import read_manifest
 from rackhand.work.networks import refuse_while_used
 
@@ -31,6 +33,7 @@ class Images:
     ) -> None:
         self._store = store
         self._files = image_files
+        self._drivers = ImageDrivers(image_files)
         self._now = now
         self._new_id = new_id
         self._wake = wake
@@ -98,6 +101,21 @@ class Images:
         """Return one image; NotFound."""
         with self._store.transaction() as session:
             return session.images.find(name_or_id)
+
+    def fit(self, name_or_id: str) -> Sequence[Misfit]:
+        """Return on which machines the image would not start or not be reached, and why.
+
+        NotFound; WrongState when its manifest does not say what it drives.
+        """
+        image = self.find(name_or_id)
+        index = self._drivers.of(image)
+        if index is None:
+            raise WrongState(
+                f"the manifest of image {image.name} does not say what hardware it drives",
+                "build it again, or pack its disk again with `python -m rackhand.build pack`",
+            )
+        with self._store.transaction() as session:
+            return fleet_fit(index, session.machines.all())
 
     def remove(self, name_or_id: str) -> None:
         """Remove an image and its files; WrongState while a lease names it, NotFound."""

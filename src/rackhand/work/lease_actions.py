@@ -18,6 +18,7 @@ from rackhand.rules.stages import with_stage
 from rackhand.work.clearance import Clearance
 from rackhand.work.deploy_order import deploy_order
 from rackhand.work.deploy_stages import stages_seen
+from rackhand.work.image_drivers import ImageDrivers
 from rackhand.work.leases import without_secret
 from rackhand.work.outcome import Done, InProgress, MachineFailed, Outcome, Refused
 from rackhand.work.placing import Placer
@@ -69,7 +70,8 @@ class LeaseActions:
         self._ramdisk_slots = ramdisk_slots
         self._now = now
         self._wake = wake
-        self._placer = Placer(store, deployer, preflight.taken_on, now)
+        drivers_of = ImageDrivers(image_files).of
+        self._placer = Placer(store, deployer, preflight.taken_on, now, drivers_of)
         self._clearance = Clearance(store, preflight, now, wake)
         self._handlers: Mapping[type, Callable[[Lease, Any, Sight], Outcome]] = {
             actions.Rest: self._rest,

@@ -19,9 +19,11 @@ from rackhand.ports.store import Session
 from rackhand.rules.addressing import choose_address, choose_address_v6
 from rackhand.rules.bond_options import check_bonds
 from rackhand.rules.holding import leases_by_machine
+from rackhand.rules.image_fit import DriverIndex
 from rackhand.rules.nic_table import NicRow
 from rackhand.rules.placement import Candidacy, Placing, Wanted, place
 from rackhand.rules.preflight import Check
+from rackhand.work.image_drivers import DriversOf, nothing_known
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +68,7 @@ class ResolvedSpec:
     image: Image
     networks: tuple[Network, ...]
     zone: Zone | None
+    drivers: DriverIndex | None = None
 
     def words(self) -> str:
         """Return what is asked for, in a few words for a person."""
@@ -73,7 +76,9 @@ class ResolvedSpec:
         return f"flavor {self.flavor.name} with image {self.image.name} on {nets}"
 
 
-def resolve(session: Session, spec: LeaseSpec) -> ResolvedSpec:
+def resolve(
+    session: Session, spec: LeaseSpec, drivers_of: DriversOf = nothing_known
+) -> ResolvedSpec:
     """Return what the spec's words name; NotFound, or InvalidValue for what cannot be."""
     parse_hostname(spec.hostname)
     networks = tuple(session.networks.find(ask.network) for ask in spec.networks)
@@ -105,6 +110,7 @@ def resolve(session: Session, spec: LeaseSpec) -> ResolvedSpec:
         image=image,
         networks=networks,
         zone=zone,
+        drivers=drivers_of(image),
     )
 
 
@@ -133,6 +139,7 @@ def judge(
             zone=resolved.spec.zone,
             lease_id=lease_id,
             bonds=resolved.spec.bonds,
+            drivers=resolved.drivers,
         ),
         session.machines.all(),
         {seen.machine_id: seen for seen in observed},

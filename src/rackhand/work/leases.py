@@ -18,6 +18,7 @@ from rackhand.rules import lease_states
 from rackhand.rules.addressing import check_unused, choose_address, choose_address_v6
 from rackhand.rules.preflight import AddressAt, own_macs
 from rackhand.work.engine_retry import tell_retry
+from rackhand.work.image_drivers import DriversOf, nothing_known
 from rackhand.work.lease_plan import (
     LeasePlan,
     PlannedNic,
@@ -48,7 +49,9 @@ class Leases:
         new_id: Callable[[], UUID],
         wake: Callable[[], None],
         preflight: Preflight,
+        drivers_of: DriversOf = nothing_known,
     ) -> None:
+        self._drivers_of = drivers_of
         self._store = store
         self._engine = engine
         self._preflight = preflight
@@ -83,7 +86,7 @@ class Leases:
 
     def _plan(self, spec: LeaseSpec, observed: Sequence[Observed]) -> LeasePlan:
         with self._store.transaction() as session:
-            resolved = resolve(session, spec)
+            resolved = resolve(session, spec, self._drivers_of)
             return make_plan(session, resolved, observed, self._preflight.taken_on)
 
     def request(self, spec: LeaseSpec, name: str | None = None) -> Lease:
@@ -102,7 +105,7 @@ class Leases:
         in_use = self._in_use(wished)
         with self._store.transaction() as session:
             _check_free(session, lease_name, hostname)
-            resolved = resolve(session, spec)
+            resolved = resolve(session, spec, self._drivers_of)
             if not resolved.image.ready:
                 raise WrongState(
                     f"image {resolved.image.name} has no content yet",

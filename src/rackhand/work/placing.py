@@ -17,6 +17,7 @@ from rackhand.rules import lease_states
 from rackhand.rules.addressing import choose_address, choose_address_v6
 from rackhand.rules.placement import Candidacy, Placing
 from rackhand.rules.stages import with_stage
+from rackhand.work.image_drivers import DriversOf, nothing_known
 from rackhand.work.lease_plan import ResolvedSpec, judge, resolve
 from rackhand.work.outcome import Done, Outcome, Refused
 
@@ -33,7 +34,9 @@ class Placer:
         deployer: Deployer,
         taken_on: Callable[[str], Mapping[IpAddress, Mac]],
         now: Callable[[], datetime],
+        drivers_of: DriversOf = nothing_known,
     ) -> None:
+        self._drivers_of = drivers_of
         self._store = store
         self._deployer = deployer
         self._taken_on = taken_on
@@ -45,7 +48,7 @@ class Placer:
         Killed between the two, the engine's allocation is found again by the lease's id.
         """
         with self._store.transaction() as session:
-            resolved = resolve(session, lease.spec)
+            resolved = resolve(session, lease.spec, self._drivers_of)
             placing = judge(session, resolved, observed, lease.id)
         if not placing.candidates:
             return Refused(_why_none(placing))

@@ -11,6 +11,7 @@ from fastapi import APIRouter, Query, Request
 from rackhand.doors.api.uploads import chunks_in_thread, small_body
 from rackhand.doors.api.wire_fields import Name
 from rackhand.model.image import Image
+from rackhand.rules.image_fit import Misfit
 from rackhand.work.images import Images
 
 _MANIFEST_LIMIT_BYTES = 32 << 20
@@ -51,6 +52,11 @@ def image_routes(images: Images) -> APIRouter:
     def show_image(image: str) -> Image:
         """One image by name or id."""
         return images.find(image)
+
+    @router.get("/{image}/fit")
+    def show_fit(image: str) -> list[Misfit]:
+        """The machines on which it would not find its disk or drive a NIC, by model and reason."""
+        return list(images.fit(image))
 
     @router.delete("/{image}", status_code=204)
     def remove_image(image: str) -> None:

@@ -45,6 +45,8 @@ _BY_CODE = {
     "already-exists": ExitCode.ASKED_WRONGLY,
     "invalid-value": ExitCode.ASKED_WRONGLY,
     "invalid-file": ExitCode.ASKED_WRONGLY,
+    "image-unfit": ExitCode.ASKED_WRONGLY,
+    "image-refused": ExitCode.ASKED_WRONGLY,
     "wrong-state": ExitCode.ASKED_WRONGLY,
     "not-found": ExitCode.NOT_FOUND,
     "not-allowed": ExitCode.NOT_ALLOWED,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,8 @@ import click
 
 from rackhand.doors.cli.connection import Api, Connection
 from rackhand.doors.cli.exits import Complaint, ExitCode
+from rackhand.doors.cli.image_check import check
+from rackhand.doors.cli.image_fit import fit
 from rackhand.doors.cli.noun_commands import add_list, add_remove, add_show
 from rackhand.doors.cli.tables import Column, output_option, print_rows, size, when
 from rackhand.doors.cli.words import _
@@ -40,20 +43,44 @@ def image() -> None:
     """Group of the image commands."""
 
 
-@image.command("add", help=_("Add an image from a folder with image.json and disk.zst."))
+@image.command("add", help=_("Add an image from a packed image's folder, or from a VM image."))
 @click.argument("name")
 @click.option(
     "--from",
     "folder",
     required=True,
-    metavar="DIR",
+    metavar="PATH",
     type=click.Path(path_type=Path),
-    help=_("The folder, as the image builder makes it."),
+    help=_("The folder, as the image builder makes it; or a qcow2, raw, vmdk, vdi or vhdx file."),
+)
+@click.option(
+    "--scratch",
+    metavar="DIR",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help=_("Where a VM image is converted; the system's own place if not named."),
 )
 @output_option
 @click.pass_obj
-def add(connection: Connection, /, *, name: str, folder: Path, output: str) -> None:
+def add(
+    connection: Connection, /, *, name: str, folder: Path, scratch: Path | None, output: str
+) -> None:
     """Send manifest, then content; a run that was cut off can be repeated."""
+    if folder.is_file():
+        with tempfile.TemporaryDirectory(dir=scratch) as packed:
+            _import(folder, Path(packed), name)
+            _add(connection, name, Path(packed), output)
+    else:
+        _add(connection, name, folder, output)
+
+
+def _import(vm_image: Path, packed: Path, name: str) -> None:
+    from rackhand.build.image_import import import_image
+
+    for finding in import_image(vm_image, packed, name, scratch=packed):
+        click.echo(f"{_('warning')}[{finding.code}]: {finding.what}", err=True)
+
+
+def _add(connection: Connection, name: str, folder: Path, output: str) -> None:
     manifest, size_bytes = _look_into(folder)
     api = connection.api()
     stored = api.post_bytes("images", body=manifest, name=name)
@@ -120,3 +147,5 @@ def _read_with_progress(path: Path, size_bytes: int) -> Iterator[bytes]:
 add_list(image, "images", COLUMNS, _("List every image."))
 add_show(image, "images", _FACTS, _("Show one image."))
 add_remove(image, "images", _("Remove an image that no lease names."))
+image.add_command(check)
+image.add_command(fit)
