@@ -70,8 +70,9 @@ class Leases:
                 )
             plan = make_plan(session, resolved, observed)
             if not plan.candidates:
-                tables = {name: [asdict(r) for r in rows] for name, rows in plan.nic_tables.items()}
-                raise NoExactMatch(resolved.words(), plan.reasons, tables)
+                nics = {name: [asdict(r) for r in rows] for name, rows in plan.nic_tables.items()}
+                disks = {name: [asdict(r) for r in rows] for name, rows in plan.disk_tables.items()}
+                raise NoExactMatch(resolved.words(), plan.reasons, nics, disks)
             at = self._now()
             lease = Lease(
                 id=self._new_id(),
