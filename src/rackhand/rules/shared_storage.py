@@ -109,7 +109,7 @@ def _sas_doubt(disk: Disk) -> str | None:
     if disk.lun:
         return f"answers as LUN {disk.lun}: a disk of this machine is LUN 0 of its own target"
     number = normal_wwn(disk.wwn)
-    if len(number) == 32 and number.startswith("6"):
+    if len(number) in (16, 32) and number.startswith("6"):
         # NAA 6 names volumes that a controller makes; drives have NAA 5 (SPC-4, 7.8.6.6).
         return f"has the WWN {disk.wwn}, a volume's (NAA 6): SAS disks have a drive's (NAA 5)"
     if disk.target_port_groups:
