@@ -1,4 +1,4 @@
-"""What lies on a disk now: partitions, signatures, volume groups; nothing was activated to see it."""
+"""What lies on a disk: partitions, signatures, volume groups, as seen without activating any."""
 
 from __future__ import annotations
 

@@ -63,6 +63,8 @@ class DeployOrder:
     meta_data: Mapping[str, Any]
     network_data: Mapping[str, Any]
     user_data: str = field(repr=False)
+    volume_group: str | None = None
+    """The image's own: another disk's of that name is named before anything is written."""
 
 
 class Engine(Protocol):

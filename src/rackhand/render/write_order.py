@@ -20,7 +20,8 @@ class WriteOrder:
     """Which image goes on which disk.
 
     ``image_url`` serves the zstd stream of the image's data extents, ``manifest_url``
-    the map of the extents; each is checked against its digest.
+    the map of the extents; each is checked against its digest. ``volume_group`` is the
+    image's own, of which there must be no second one.
     """
 
     image_url: str
@@ -29,6 +30,7 @@ class WriteOrder:
     manifest_sha256: str
     disk: Disk
     disk_hint: DiskHint
+    volume_group: str | None = None
 
 
 def render_write_order(order: WriteOrder) -> dict[str, Any]:
@@ -46,6 +48,7 @@ def render_write_order(order: WriteOrder) -> dict[str, Any]:
         "disk_hint": {
             key: value for key, value in asdict(order.disk_hint).items() if value is not None
         },
+        **({} if order.volume_group is None else {"volume_group": order.volume_group}),
     }
 
 
@@ -68,6 +71,7 @@ def parse_write_order(data: object) -> WriteOrder:
             manifest_url=urls["manifest_url"],
             manifest_sha256=parse_sha256(str(data.get("manifest_sha256"))),
             disk=Disk(transport=transport, **disk),
+            volume_group=None if data.get("volume_group") is None else str(data["volume_group"]),
             disk_hint=DiskHint(**{**hint, "exclude": tuple(hint.get("exclude", ()))}),
         )
     except (TypeError, ValueError) as error:

@@ -188,4 +188,3 @@ def _text(value: str | None) -> str:
 def _model(value: str | None) -> str:
     # udev writes the spaces of a model as underscores in ID_MODEL, lsblk shows either.
     return " ".join((value or "").replace("_", " ").split())
-

@@ -27,7 +27,8 @@ _ARRAYS = re.compile(
     | AIX\ | NEC\ DISK\ ARRAY | (?:SUN|Oracle|ORACLE)\ (?:ZFS|STK|CSM|LCSM|.*Storage|Oracle)
     | PURE\b | Nimble\b | TEGILE\b | INTELLIFLASH\b | (?:TrueNAS|FreeNAS|FREENAS)\b
     | LIO-ORG\b | SCST_ | IET\b | SYNOLOGY\b | QNAP\b | STARWIND\b | DataCore\b | NUTANIX\b
-    | HUAWEI\ (?:XSG1|S\d{4}|HVS|Dorado) | HUASY\b | UltraStor | MacroSAN\b | TOYOU\b | NFINIDAT\b | INFINIDAT\b
+    | HUAWEI\ (?:XSG1|S\d{4}|HVS|Dorado) | HUASY\b | UltraStor | MacroSAN\b
+    | TOYOU\b | NFINIDAT\b | INFINIDAT\b
     | KAMINARIO\b | VIOLIN\b | SVIOLIN\b | DotHill\b | DOTHILL\b | IFT\b | INFTREND\b
     | Promise\b | SGI\ (?:TP|IS) | Intel\ Multi-Flex | DATERA\b | ZADARA\b | OPNFILER\b
     | PIVOT3\b | FALCON\b

@@ -31,6 +31,7 @@ def deploy_order(
         meta_data=meta_data(lease),
         network_data=for_cloud_init(network_data(placement, session.networks.all())),
         user_data=user_data(lease.spec),
+        volume_group=image.volume_group,
     )
 
 

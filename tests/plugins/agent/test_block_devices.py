@@ -25,9 +25,8 @@ def test_each_disk_of_a_server_is_what_it_is(name: str, tmp_path: Path) -> None:
     server = Server(name, tmp_path)
     disks, expected = server.disks(), server.described["expect"]
     assert set(disks) == set(expected)
-    for disk_name, facts in expected.items():
-        disk, verdict = disks[disk_name], judge_disk(disks[disk_name])
-        facts = dict(facts)
+    for disk_name, told in expected.items():
+        disk, verdict, facts = disks[disk_name], judge_disk(disks[disk_name]), dict(told)
         local, says = facts.pop("local", False), facts.pop("says", "")
         assert {key: getattr(disk, key) for key in facts} == facts, disk_name
         given = {"serial", "wwn"} & server.described["disks"][disk_name].keys()

@@ -10,11 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from rackhand.model.machine import Disk, Transport
-from rackhand.plugins.agent.disk_origin import origin_of
+from rackhand.plugins.agent.disk_origin import SYSFS, origin_of
 from rackhand.rules.root_disk import LOCAL_TRANSPORTS, REMOTE_TRANSPORTS, judge_disk
 from rackhand.rules.shared_storage import mark_paths
 
-SYSFS = Path("/sys")
 BY_PATH = Path("/dev/disk/by-path")
 _COLUMNS = "KNAME,TYPE,SIZE,ROTA,TRAN,MODEL,VENDOR,SERIAL,WWN,RM,RO"
 
@@ -102,10 +101,13 @@ def _text(value: object) -> str | None:
 
 def _stricter(said: str | None, seen: Transport) -> Transport:
     """Return what sysfs shows, unless lsblk knows of something that is never written."""
-    if said == Transport.ATA and seen is Transport.SATA:
-        return Transport.ATA
-    forbidden = said in REMOTE_TRANSPORTS or said == Transport.USB
-    return Transport(said) if forbidden and seen in LOCAL_TRANSPORTS else seen
+    if said is None or said not in set(Transport):
+        return seen
+    word = Transport(said)
+    if word is Transport.ATA and seen is Transport.SATA:
+        return word
+    forbidden = word in REMOTE_TRANSPORTS or word is Transport.USB
+    return word if forbidden and seen in LOCAL_TRANSPORTS else seen
 
 
 def _by_path_links() -> dict[str, str]:

@@ -14,6 +14,8 @@ from pathlib import Path
 
 from rackhand.model.machine import Transport
 
+SYSFS = Path("/sys")
+
 RAID_DRIVERS = frozenset(
     {
         *("3w-9xxx", "3w-sas", "aacraid", "arcmsr", "hpsa", "hptiop", "megaraid"),

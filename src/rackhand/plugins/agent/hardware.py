@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import subprocess
 import time
 from collections.abc import Mapping
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -13,13 +15,16 @@ from ironic_python_agent import errors, hardware
 from oslo_log import log
 
 from rackhand.model.errors import InvalidValue
-from rackhand.plugins.agent import log_mask
+from rackhand.plugins.agent import log_mask, records
 from rackhand.plugins.agent.block_devices import (
     BlockDevice,
-    disk_report,
     may_be_written,
     read_block_devices,
+    whole_disks,
 )
+from rackhand.plugins.agent.disk_contents import read_contents
+from rackhand.plugins.agent.disk_origin import SYSFS
+from rackhand.plugins.agent.host_adapters import find_adapters
 from rackhand.plugins.agent.image_stream import StreamError
 from rackhand.plugins.agent.image_writer import ImageWriteError
 from rackhand.plugins.agent.partition_table import PartitionTableError
@@ -92,6 +97,10 @@ class RackhandHardwareManager(hardware.HardwareManager):
         except (WriteRefused, OSError, ValueError, subprocess.SubprocessError) as error:
             raise errors.BlockDeviceEraseError(f"the disks cannot be cleared: {error}") from error
 
+    def collect_system_logs(self, io_dict: dict[str, Any], _file_list: list[str]) -> None:
+        """Add the disk records to the logs that a failed deployment leaves."""
+        io_dict.update((name, io.BytesIO(content)) for name, content in records.kept().items())
+
     def _known(self) -> Mapping[str, BlockDevice]:
         if time.monotonic() - self._devices_at > _LISTING_LASTS_S:
             self._devices, self._devices_at = read_block_devices(), time.monotonic()
@@ -99,8 +108,13 @@ class RackhandHardwareManager(hardware.HardwareManager):
 
 
 def collect_disks(data: dict[str, Any], failures: Any) -> None:
-    """Inspection collector: every disk in our words, the hidden ones included."""
+    """Inspection collector: every disk in our words and what lies on it, hidden ones included."""
     try:
-        data["rackhand"] = {"disks": disk_report(read_block_devices())}
+        disks = whole_disks(read_block_devices())
+        contents = read_contents(disks)
+        data["rackhand"] = {
+            "disks": [asdict(replace(disk, content=contents[disk.name])) for disk in disks],
+            "adapters": [asdict(adapter) for adapter in find_adapters(SYSFS)],
+        }
     except (OSError, ValueError, subprocess.SubprocessError) as error:
         failures.add("rackhand: the disks cannot be listed: %s", error)
