@@ -15,6 +15,9 @@ parent = "eno1"                         # vlan: the NIC that carries the VLANs t
 [ipmi]
 cipher_suite = 17                       # unset: ipmitool's own choice
 
+[cleaning]
+policy = "full"                         # what happens to local disks between leases
+
 [engine]
 deploys_in_flight = 50
 fake_hardware = false                   # Ironic's fake driver besides IPMI, for trials
@@ -33,6 +36,7 @@ from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Any, TypeVar
 
+from rackhand.model.cleaning import CleaningPolicy
 from rackhand.model.errors import AskedWrongly
 
 T = TypeVar("T")
@@ -104,6 +108,7 @@ class Settings:
     ipmi_cipher_suite: int | None = None
     deploys_at_once: int = 8
     ramdisks_at_once: int = 8
+    cleaning: CleaningPolicy = CleaningPolicy.METADATA
     fake_hardware: bool = False
 
     @property
@@ -179,6 +184,7 @@ def read_settings(
         api_listen=_listen(top),
         ipmi_cipher_suite=_cipher_suite(top.table("ipmi")),
         **_limits(top.table("limits")),
+        cleaning=_cleaning(top.table("cleaning")),
         fake_hardware=_fake_hardware(top.table("engine")),
     )
     top.done()
@@ -308,6 +314,15 @@ def _limits(table: _Table) -> dict[str, int]:
             )
     table.done()
     return limits
+
+
+def _cleaning(table: _Table) -> CleaningPolicy:
+    policy = table.read("policy", str, CleaningPolicy.METADATA.value, '"full"')
+    table.done()
+    if policy not in set(CleaningPolicy):
+        known = ", ".join(CleaningPolicy)
+        raise table.refuse("policy", policy, f"is none of {known}", 'write "metadata" or "full"')
+    return CleaningPolicy(policy)
 
 
 def _fake_hardware(table: _Table) -> bool:

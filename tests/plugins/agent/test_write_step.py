@@ -6,13 +6,13 @@ import hashlib
 import json
 import os
 import subprocess
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import pytest
+from loop_disk import DISK_BYTES
 from lvm_bytes import physical_volume
 
 from rackhand.model.flavor import ANY_DISK, DiskHint
@@ -26,28 +26,9 @@ from rackhand.plugins.agent.write_step import WriteRefused, unpack_config_drive,
 from rackhand.render.write_order import WriteOrder, parse_write_order, render_write_order
 
 MIB = 1 << 20
-IMAGE_BYTES, DISK_BYTES = 16 * MIB, 40 * MIB
+IMAGE_BYTES = 16 * MIB
 GUID = UUID("11111111-2222-4333-8444-555555555555")
 DRIVE = b"CONFIG" * 1000
-
-
-@pytest.fixture
-def disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Disk]:
-    """A dirty loop device that lsblk calls a local disk."""
-    backing = tmp_path / "backing"
-    backing.write_bytes(b"\xaa" * DISK_BYTES)
-    made = subprocess.run(
-        ["losetup", "--find", "--show", "--partscan", backing],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    device = Disk(made.stdout.strip(), DISK_BYTES, Transport.VIRTIO, serial="L-1")
-    known = {"loop": BlockDevice(Path(device.name).name, "disk", (device,))}
-    monkeypatch.setattr(write_step, "read_block_devices", lambda: known)
-    monkeypatch.setattr(records, "FOLDER", tmp_path / "records")
-    yield device
-    subprocess.run(["losetup", "--detach", device.name], check=True)
 
 
 def _order(tmp_path: Path, serve: Any, disk: Disk, /, **changes: Any) -> WriteOrder:
@@ -193,19 +174,3 @@ def test_config_drives_that_cannot_be_are_refused() -> None:
 def test_an_order_survives_json(tmp_path: Path, serve: Any, disk: Disk) -> None:
     order = _order(tmp_path, serve, disk, disk_hint=DiskHint(serial="L-1", smallest=True))
     assert parse_write_order(json.loads(json.dumps(render_write_order(order)))) == order
-
-
-def test_cleaning_clears_local_disks_and_leaves_others_alone(tmp_path: Path, disk: Disk) -> None:
-    shared = Disk("/dev/never", DISK_BYTES, Transport.ISCSI, serial="S-1")
-    said: list[str] = []
-    write_step.clear_machine(
-        {
-            "a": BlockDevice(Path(disk.name).name, "disk", (disk,)),
-            "b": BlockDevice("never", "disk", (shared,)),
-        },
-        said.append,
-    )
-    content = Path(disk.name).read_bytes()
-    assert content[:MIB] == content[-MIB:] == bytes(MIB)
-    assert content[2 * MIB] == 0xAA
-    assert any("shared storage" in line for line in said)

@@ -24,12 +24,14 @@ from rackhand.plugins.agent.block_devices import (
 )
 from rackhand.plugins.agent.disk_contents import read_contents
 from rackhand.plugins.agent.disk_origin import SYSFS
+from rackhand.plugins.agent.erase import clean_machine
 from rackhand.plugins.agent.host_adapters import find_adapters
 from rackhand.plugins.agent.image_stream import StreamError
 from rackhand.plugins.agent.image_writer import ImageWriteError
 from rackhand.plugins.agent.partition_table import PartitionTableError
-from rackhand.plugins.agent.write_step import WriteRefused, clear_machine, write_machine
+from rackhand.plugins.agent.write_step import WriteRefused, write_machine
 from rackhand.render.write_order import parse_write_order
+from rackhand.rules.erasure import policy_from_arguments
 
 LOG = log.getLogger(__name__)
 
@@ -87,15 +89,27 @@ class RackhandHardwareManager(hardware.HardwareManager):
         LOG.info("written: %s", result)
         return result
 
-    def erase_devices_metadata(self, _node: Any, _ports: Any) -> None:
-        """Clear every disk that may be written; raises BlockDeviceEraseError.
+    def erase_devices_metadata(self, _node: Any, _ports: Any) -> dict[str, Any]:
+        """Clean every disk that may be written, as the policy says; raises BlockDeviceEraseError.
 
-        The generic manager's step of this name, minus its dozen of tools per device.
+        The one cleaning step that Ironic is told to run, whatever the policy: the generic
+        manager's of this name minus its dozen of tools per device.
         """
         try:
-            clear_machine(read_block_devices(), lambda text: LOG.info("%s", text))
-        except (WriteRefused, OSError, ValueError, subprocess.SubprocessError) as error:
-            raise errors.BlockDeviceEraseError(f"the disks cannot be cleared: {error}") from error
+            policy = policy_from_arguments(Path("/proc/cmdline").read_text())
+            done = clean_machine(read_block_devices(), policy, lambda text: LOG.info("%s", text))
+            report = {"policy": policy, "disks": [asdict(erasure) for erasure in done]}
+            records.keep("cleaning", report)
+        except (InvalidValue, OSError, ValueError, subprocess.SubprocessError) as error:
+            raise errors.BlockDeviceEraseError(f"the disks cannot be cleaned: {error}") from error
+        failed = [f"{e.disk}: {'; '.join(e.notes)}" for e in done if e.failed]
+        if failed:
+            raise errors.BlockDeviceEraseError(f"not erased: {' | '.join(failed)}")
+        return report
+
+    def erase_devices(self, node: Any, ports: Any) -> dict[str, Any]:
+        """The generic manager's full erase, here as the policy says."""
+        return self.erase_devices_metadata(node, ports)
 
     def collect_system_logs(self, io_dict: dict[str, Any], _file_list: list[str]) -> None:
         """Add the disk records to the logs that a failed deployment leaves."""

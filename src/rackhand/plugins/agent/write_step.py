@@ -34,7 +34,7 @@ from rackhand.plugins.agent.manifest import LIMIT_BYTES, Manifest, ManifestError
 from rackhand.plugins.agent.old_table import undo_record
 from rackhand.plugins.agent.partition_table import TablePlan, plan_table
 from rackhand.render.write_order import WriteOrder
-from rackhand.rules.root_disk import choose_root_disk, judge_disk, same_disk
+from rackhand.rules.root_disk import choose_root_disk, same_disk
 from rackhand.rules.volume_clash import clashing_groups
 
 DRIVE_LIMIT_BYTES = 64 << 20
@@ -68,7 +68,7 @@ def write_machine(
     try:
         size = os.lseek(fd, 0, os.SEEK_END)
         clear_signatures(fd, size, partitions_of(disk.name))
-        _reread_partitions(fd, disk.name)
+        reread_partitions(fd, disk.name)
         zeroed = zero_holes(fd, manifest)
         head = write_image(fd, manifest, stream(order.image_url, order.image_sha256), say)
         plan = plan_table(
@@ -108,25 +108,6 @@ def look_before_write(order: WriteOrder, disk: Disk, disks: list[Disk]) -> None:
     clashes = clashing_groups(seen, disk, order.volume_group)
     if clashes:
         raise WriteRefused("; ".join(clashes))
-
-
-def clear_machine(devices: Mapping[str, BlockDevice], say: Progress) -> None:
-    """Clear the signatures of every disk that may be written at all.
-
-    Raises WriteRefused for a disk in use, OSError from a disk; disks before it are cleared.
-    """
-    for disk in whole_disks(devices):
-        if not judge_disk(disk).ok:
-            say(f"{disk.name} is left alone: {'; '.join(judge_disk(disk).reasons)}")
-            continue
-        release_disk(disk, devices)
-        fd = open_disk(disk.name)
-        try:
-            clear_signatures(fd, os.lseek(fd, 0, os.SEEK_END), partitions_of(disk.name))
-            _reread_partitions(fd, disk.name)
-        finally:
-            os.close(fd)
-        say(f"{disk.name} (serial {disk.serial}) is cleared")
 
 
 def _manifest(order: WriteOrder) -> Manifest:
@@ -238,8 +219,11 @@ def check_table(fd: int, plan: TablePlan, drive: bytes) -> None:
             raise OSError(f"the {what} at byte {offset} does not read back as written")
 
 
-def _reread_partitions(fd: int, path: str) -> None:
-    """Drop the old partitions from the kernel's view, so that nothing opens them again."""
+def reread_partitions(fd: int, path: str) -> None:
+    """Drop the old partitions from the kernel's view, so that nothing opens them again.
+
+    Raises OSError while they are in use.
+    """
     try:
         fcntl.ioctl(fd, _BLKRRPART)
     except OSError as error:
