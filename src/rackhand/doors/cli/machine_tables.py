@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from rackhand.doors.cli.disk_tables import content_words
 from rackhand.doors.cli.tables import Column, print_data, print_facts, print_table, size, when
 from rackhand.doors.cli.words import _
 
@@ -33,6 +34,10 @@ def _fault(machine: Mapping[str, Any], key: str = "code") -> str | None:
         return str(machine["fault"][key])
     trouble = machine["unseen"] or machine["error"]
     return str(trouble) if trouble else None
+
+
+def _controller(disk: Mapping[str, Any]) -> str | None:
+    return " ".join(filter(None, (disk["controller"], disk["driver"]))) or None
 
 
 COLUMNS = [
@@ -80,6 +85,15 @@ _DISKS = [
     Column(_("MODEL"), "model"),
     Column(_("SERIAL"), "serial"),
     Column("WWN", "wwn"),
+    Column(_("SLOT"), "slot"),
+    Column(_("CONTROLLER"), _controller),
+    Column(_("ON IT AT INSPECTION"), content_words),
+]
+_ADAPTERS = [
+    Column(_("CONTROLLER"), lambda hba: hba["pci_address"] or hba["driver"]),
+    Column(_("TRANSPORT"), "transport"),
+    Column(_("DRIVER"), lambda hba: hba["driver"] or _("none: what hangs there was not seen")),
+    Column(_("PORT NAME"), "port_name"),
 ]
 _PCI = [
     Column("PCI", "address"),
@@ -90,17 +104,21 @@ _PCI = [
 
 
 def print_machine(machine: Mapping[str, Any], output: str) -> None:
-    """Print one machine: facts, NICs as declared and as found, disks, PCI devices."""
+    """Print one machine: facts, NICs as declared and as found, disks, controllers, PCI devices."""
     if output != "table":
         print_data(machine, output)
         return
     print_facts(machine, _FACTS, output)
-    hardware = machine["hardware"] or {"nics": [], "disks": [], "pci": []}
+    hardware = machine["hardware"] or {"nics": [], "disks": [], "hbas": [], "pci": []}
     wires = {wire["mac"]: wire for wire in machine["nics"]}
     found = {nic["mac"]: nic for nic in hardware["nics"]}
     click.echo()
     print_table([wires.get(mac, {}) | found.get(mac, {}) for mac in wires | found], _NICS)
-    for rows, columns in ((hardware["disks"], _DISKS), (hardware["pci"], _PCI)):
+    for rows, columns in (
+        (hardware["disks"], _DISKS),
+        (hardware["hbas"], _ADAPTERS),
+        (hardware["pci"], _PCI),
+    ):
         if rows:
             click.echo()
             print_table(rows, columns)
