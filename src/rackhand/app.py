@@ -23,13 +23,17 @@ from rackhand.adapters.database.store import DatabaseStore, open_store
 from rackhand.adapters.deploy_logs import IronicDeployLogs
 from rackhand.adapters.image_files import HttpImageFiles
 from rackhand.adapters.ironic.client import IronicClient
+from rackhand.adapters.ironic.discovery import IronicDiscoverer
 from rackhand.adapters.ironic.engine import IronicEngine
+from rackhand.adapters.oui import Vendors
 from rackhand.adapters.probe import SshProbe
 from rackhand.doors.api.app import create_api
 from rackhand.doors.api.use_cases import UseCases
 from rackhand.model.errors import CallFailed, RackhandError, WrongState
 from rackhand.settings import Settings, read_settings
 from rackhand.up.state_dir import StatePaths
+from rackhand.work.address_questions import AddressQuestions
+from rackhand.work.adoption import Adoptions
 from rackhand.work.changes import Changes
 from rackhand.work.deploy_logs import LeaseLogs
 from rackhand.work.events import Journal
@@ -39,7 +43,9 @@ from rackhand.work.images import Images
 from rackhand.work.leases import Leases
 from rackhand.work.machines import Machines
 from rackhand.work.networks import Networks, Zones
+from rackhand.work.preflight import Preflight
 from rackhand.work.reconcile import Loop
+from rackhand.work.wire_desk import WireDesk
 
 LOG = logging.getLogger("rackhand")
 SHUTDOWN_S = 1
@@ -56,17 +62,22 @@ class Core:
     loop: Loop
     changes: Changes
 
+    def release(self) -> None:
+        """Let everybody go who waits for a change or an answer: the process ends."""
+        self.changes.close()
+        self.work.questions.close()
+
 
 class _Server(uvicorn.Server):
     """Answers those who wait for a change as soon as it is told to stop."""
 
-    def __init__(self, changes: Changes, config: uvicorn.Config) -> None:
+    def __init__(self, core: Core, config: uvicorn.Config) -> None:
         super().__init__(config)
-        self._changes = changes
+        self._core = core
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Take the signal: nobody waits any more."""
-        self._changes.close()
+        self._core.release()
         super().handle_exit(sig, frame)
 
 
@@ -85,27 +96,47 @@ def build(settings: Settings) -> Core:
     engine = _engine(settings, client)
     files = HttpImageFiles(paths.images, settings.http_url)
     desk = GatewayDesk(store, changes)
+    questions = AddressQuestions(uuid4)
+    wires = WireDesk(store, questions, now, wake, Vendors().of)
+    preflight = Preflight(engine, wires, now)
+    discoverer = IronicDiscoverer(client)
+    machines = Machines(
+        store=store, engine=engine, deployer=engine, now=now, new_id=uuid4, wake=wake
+    )
     work = UseCases(
         zones=Zones(store, now, uuid4, wake),
         networks=Networks(store, now, uuid4, wake),
         flavors=Flavors(store, now, uuid4, wake),
         images=Images(store, files, now, uuid4, wake),
-        machines=Machines(
-            store=store, engine=engine, deployer=engine, now=now, new_id=uuid4, wake=wake
+        machines=machines,
+        adoptions=Adoptions(
+            store=store,
+            discoverer=discoverer,
+            machines=machines,
+            now=now,
+            new_id=uuid4,
+            wake=wake,
         ),
-        leases=Leases(store, engine, now, uuid4, wake),
+        leases=Leases(
+            store=store, engine=engine, preflight=preflight, now=now, new_id=uuid4, wake=wake
+        ),
         lease_logs=LeaseLogs(store, IronicDeployLogs(paths.deploy_logs)),
         journal=Journal(store, changes),
         gateway=desk,
+        wires=wires,
+        questions=questions,
     )
     loop = Loop(
         store=store,
         engine=engine,
         deployer=engine,
+        discoverer=discoverer,
         gateway=desk,
         boot_log=NginxBootLog(paths.access_log),
         probe=SshProbe(),
+        wires=wires,
         image_files=files,
+        preflight=preflight,
         changes=changes,
         now=now,
         random=random.random,
@@ -132,7 +163,7 @@ def serve(settings: Settings) -> None:
     stop = threading.Event()
     loop = threading.Thread(target=core.loop.run, args=(stop,), name="loop")
     server = _Server(
-        core.changes,
+        core,
         uvicorn.Config(
             create_api(core.work, token),
             log_config=None,
@@ -150,7 +181,7 @@ def serve(settings: Settings) -> None:
         server.run(sockets=sockets)
     finally:
         stop.set()
-        core.changes.close()
+        core.release()
         loop.join(timeout=3)
         paths.api_socket.unlink(missing_ok=True)
         core.client.close()

@@ -10,14 +10,22 @@ from datetime import UTC, datetime, timedelta
 from ipaddress import IPv4Address, IPv4Network
 from uuid import UUID
 
+from rackhand.fakes.discoverer import FakeDiscoverer
 from rackhand.fakes.engine import FakeEngine
 from rackhand.fakes.store import FakeStore
-from rackhand.fakes.surroundings import FakeBootLog, FakeGateway, FakeImageFiles, FakeProbe
+from rackhand.fakes.surroundings import (
+    FakeBootLog,
+    FakeGateway,
+    FakeImageFiles,
+    FakeProbe,
+    FakeWires,
+)
 from rackhand.model.errors import WrongState
 from rackhand.model.lease import Lease, LeaseSpec, LeaseState, NetworkAsk
 from rackhand.model.machine import BmcAddress, BmcCredentials, MachineState, Wire
 from rackhand.model.names import Mac
 from rackhand.model.network import AddressRange
+from rackhand.work.adoption import Adoptions
 from rackhand.work.changes import Changes
 from rackhand.work.events import Journal
 from rackhand.work.flavors import Flavors
@@ -26,6 +34,7 @@ from rackhand.work.images import Images
 from rackhand.work.leases import Leases
 from rackhand.work.machines import MachineEntry, Machines
 from rackhand.work.networks import Networks, Zones
+from rackhand.work.preflight import Preflight
 from rackhand.work.reconcile import Loop
 
 HASH = "$6$salt$SECRETHASH"
@@ -71,8 +80,10 @@ class World:
     at: datetime = datetime(2026, 1, 1, tzinfo=UTC)
     store: FakeStore = field(default_factory=FakeStore)
     engine: FakeEngine = field(default_factory=FakeEngine)
+    discoverer: FakeDiscoverer = field(default_factory=FakeDiscoverer)
     boot_log: FakeBootLog = field(default_factory=FakeBootLog)
     probe: FakeProbe = field(default_factory=lambda: FakeProbe(everyone=True))
+    wires: FakeWires = field(default_factory=FakeWires)
     files: FakeImageFiles = field(default_factory=FakeImageFiles)
     changes: Changes = field(default_factory=Changes)
 
@@ -85,7 +96,15 @@ class World:
         told = (self.store, self.now, self.new_id, self.changes.announce)
         self.zones, self.networks, self.flavors = Zones(*told), Networks(*told), Flavors(*told)
         self.images = Images(self.store, self.files, *told[1:])
-        self.leases = Leases(self.store, self.engine, *told[1:])
+        self.preflight = Preflight(self.engine, self.wires, self.now)
+        self.leases = Leases(
+            store=self.store,
+            engine=self.engine,
+            preflight=self.preflight,
+            now=self.now,
+            new_id=self.new_id,
+            wake=self.changes.announce,
+        )
         self.machines = Machines(
             store=self.store,
             engine=self.engine,
@@ -94,17 +113,29 @@ class World:
             new_id=self.new_id,
             wake=self.changes.announce,
         )
+        self.adoptions = Adoptions(
+            store=self.store,
+            discoverer=self.discoverer,
+            machines=self.machines,
+            now=self.now,
+            new_id=self.new_id,
+            wake=self.changes.announce,
+        )
         self.loop = self.new_loop()
 
     def new_loop(self) -> Loop:
+        """Return a loop that knows nothing but the store and the engine."""
         return Loop(
             store=self.store,
             engine=self.engine,
             deployer=self.engine,
+            discoverer=self.discoverer,
             gateway=self.gateway,
             boot_log=self.boot_log,
             probe=self.probe,
+            wires=self.wires,
             image_files=self.files,
+            preflight=self.preflight,
             changes=self.changes,
             now=self.now,
             random=lambda: 0.0,
@@ -165,6 +196,7 @@ def furnish(world: World, machines: Sequence[int] = (1,)) -> World:
 
 
 def add_network(world: World, name: str, vlan: int, start: str, last: int = 99) -> None:
+    world.wires.networks[name] = ("lab", vlan)
     world.networks.add(
         name=name,
         zone="lab",

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from threading import RLock
 from uuid import UUID
 
 from rackhand.fakes.server import FakeServer, Task, plain_hardware
 from rackhand.model.errors import EngineRefused, EngineUnreachable
-from rackhand.model.machine import BmcCredentials, Hardware, MachineState, Observed, Wire
-from rackhand.ports.engine import DeployOrder, Enrolment, Verb
+from rackhand.model.machine import BmcCredentials, Hardware, MachineState, Observed
+from rackhand.model.names import Mac
+from rackhand.ports.engine import NOTHING_ATTACHED, Attached, DeployOrder, Enrolment, Verb
 
 _S = MachineState
 
@@ -83,7 +84,7 @@ class _Node:
     machine_id: UUID
     name: str
     credentials: BmcCredentials
-    wires: tuple[Wire, ...]
+    macs: frozenset[Mac]
     server: FakeServer
     state: MachineState = _S.REGISTERED
     power_on: bool | None = None
@@ -95,6 +96,8 @@ class _Node:
     maintenance: bool = False
     found: Hardware | None = None
     orders: list[DeployOrder] = field(default_factory=list)
+    probe_vlans: tuple[int, ...] = ()
+    attached: Attached = NOTHING_ATTACHED
 
     @property
     def place(self) -> _Place:
@@ -192,7 +195,7 @@ class FakeEngine:
                     continue
                 if other.name == enrolment.name:
                     raise _refused(f"a node named {enrolment.name} already exists")
-                if taken := macs & {wire.mac for wire in other.wires}:
+                if taken := macs & other.macs:
                     raise _refused(f"a port with MAC address {min(taken)} already exists")
             bmc = enrolment.credentials.bmc
             server = self.servers.setdefault(
@@ -205,12 +208,12 @@ class FakeEngine:
                     enrolment.machine_id,
                     enrolment.name,
                     enrolment.credentials,
-                    enrolment.wires,
+                    frozenset(macs),
                     server,
                 )
                 return
             _refuse_if_busy(node)
-            node.credentials, node.wires = enrolment.credentials, enrolment.wires
+            node.credentials, node.macs = enrolment.credentials, frozenset(macs)
             node.name, node.server = enrolment.name, server
 
     def forget(self, machine_id: UUID) -> None:
@@ -227,7 +230,23 @@ class FakeEngine:
                 _refuse_unless(node, _FORGETTABLE, "delete")
             del self._nodes[machine_id]
 
-    def begin(self, machine_id: UUID, verb: Verb) -> None:
+    def know_nics(self, machine_id: UUID, macs: Collection[Mac]) -> None:
+        """Make exactly these NICs known as the machine's; EngineRefused if one is another's."""
+        with self._lock:
+            self._enter()
+            node = self._known(machine_id)
+            for other in self._nodes.values():
+                if other is not node and (taken := set(macs) & other.macs):
+                    raise _refused(f"a port with MAC address {min(taken)} already exists")
+            _refuse_if_busy(node)
+            node.macs = frozenset(macs)
+
+    def probe_vlans(self, machine_id: UUID) -> tuple[int, ...]:
+        """Return the VLANs that the last inspection was told to probe."""
+        with self._lock:
+            return self._nodes[machine_id].probe_vlans
+
+    def begin(self, machine_id: UUID, verb: Verb, *, probe_vlans: Collection[int] = ()) -> None:
         """Start a task; returns at once. EngineRefused when the state forbids it."""
         with self._lock:
             self._enter()
@@ -238,6 +257,8 @@ class FakeEngine:
                 _refuse_unless(node, _ALLOWED[verb], verb.value, 400)
             elif node.state is _S.CLEANING:
                 raise _refused(f"node {node.name} cannot {verb} while it is cleaned", 400)
+            if verb is Verb.INSPECT:
+                node.probe_vlans = tuple(sorted(probe_vlans))
             _BEGIN[verb](node)
 
     def hardware(self, machine_id: UUID) -> Hardware | None:
@@ -245,6 +266,14 @@ class FakeEngine:
         with self._lock:
             self._enter()
             return self._known(machine_id).found
+
+    def ask_bmc(self, machine_id: UUID) -> str | None:
+        """Ask the machine's BMC now; None when it answers, else why it lets nobody in."""
+        with self._lock:
+            self._enter()
+            node = self._known(machine_id)
+            _refuse_if_busy(node)
+            return node.refuses()
 
     # -- Deployer
 
@@ -274,6 +303,7 @@ class FakeEngine:
             _refuse_unless(node, allowed, "deploy")
             if node.maintenance:
                 raise _refused(f"node {node.name} is in maintenance mode", 400)
+            _attach(node, order.attached)
             node.orders.append(order)
             _start(node, Task.DEPLOY)
 
@@ -286,7 +316,13 @@ class FakeEngine:
                     _refuse_if_busy(node)
                     if node.state in (_S.DEPLOYING, _S.ACTIVE) and not node.maintenance:
                         raise _refused(f"node {node.name} is in state {node.state}")
-                    node.lease_id = None
+                    _give_back(node)
+
+    def attached(self, machine_id: UUID) -> Attached:
+        """Return which networks are attached to which of the machine's NICs and bonds."""
+        with self._lock:
+            self._enter()
+            return self._known(machine_id).attached
 
     def change_bmc_password(self, machine_id: UUID, password: str) -> None:
         """Replace the BMC's password as the engine knows it."""
@@ -353,6 +389,22 @@ def _is_free(node: _Node) -> bool:
     )
 
 
+def _attach(node: _Node, wanted: Attached) -> None:
+    """Keep what is attached, by name; refuse NICs that the machine does not have."""
+    macs = {one.assignment.mac for one in wanted.attachments}
+    macs.update(mac for bond in wanted.bonds for mac in bond.members)
+    if strange := macs - node.macs:
+        raise _refused(f"node {node.name} has no NIC {min(strange)}")
+    node.attached = Attached(
+        tuple(sorted(wanted.attachments, key=lambda one: one.assignment.network)),
+        tuple(sorted(wanted.bonds, key=lambda bond: bond.name)),
+    )
+
+
+def _give_back(node: _Node) -> None:
+    node.lease_id, node.attached = None, NOTHING_ATTACHED
+
+
 def _start(node: _Node, task: Task) -> None:
     node.task, node.ticks_done = task, 0
     if task is Task.INSPECT:
@@ -367,7 +419,7 @@ def _fail(node: _Node, task: Task, error: str) -> None:
     node.maintenance = task is Task.CLEAN
     if task is Task.UNDEPLOY:
         # Ironic drops the allocation whether the tear-down went well or not.
-        node.lease_id = None
+        _give_back(node)
 
 
 def _advance(node: _Node) -> None:
@@ -393,7 +445,7 @@ def _end(node: _Node, task: Task) -> None:
     """The task went well."""
     node.task, node.ticks_done = None, 0
     if task is Task.UNDEPLOY:
-        node.lease_id = None
+        _give_back(node)
         _start(node, Task.CLEAN)
         node.ticks_done = 1
         return

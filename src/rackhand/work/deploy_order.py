@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from rackhand.model.flavor import DiskHint
 from rackhand.model.lease import Lease, Placement
-from rackhand.ports.engine import DeployOrder
+from rackhand.model.network import IpAddress, Network
+from rackhand.ports.engine import Attached, Attachment, DeployOrder
 from rackhand.ports.store import Session
 from rackhand.ports.surroundings import ImageFiles
 from rackhand.render.network_data import network_data
@@ -18,6 +21,8 @@ def deploy_order(
     """Return the order for a placed lease; NotFound when flavor or image went meanwhile."""
     image = session.images.find(lease.spec.image)
     flavor = session.flavors.find(lease.spec.flavor)
+    networks = session.networks.all()
+    vlans = {network.name: network.vlan for network in networks}
     return DeployOrder(
         machine_id=placement.machine_id,
         lease_id=lease.id,
@@ -29,10 +34,21 @@ def deploy_order(
         disk_hint=both(flavor.disk, lease.spec.disk),
         deploy_mac=placement.deploy_nic.mac,
         meta_data=meta_data(lease),
-        network_data=for_cloud_init(network_data(placement, session.networks.all())),
-        user_data=user_data(lease.spec),
+        network_data=for_cloud_init(network_data(placement, networks)),
+        user_data=user_data(lease.spec, _ntp(placement, networks)),
+        attached=Attached(
+            tuple(Attachment(a, vlans[a.network]) for a in placement.assignments),
+            placement.bonds,
+        ),
         volume_group=image.volume_group,
     )
+
+
+def _ntp(placement: Placement, networks: Sequence[Network]) -> tuple[IpAddress, ...]:
+    """Return the time servers of the lease's networks, the deploy network's first."""
+    by_name = {network.name: network for network in networks}
+    found = (one for nic in placement.assignments for one in by_name[nic.network].ntp)
+    return tuple(dict.fromkeys(found))
 
 
 def both(first: DiskHint, second: DiskHint) -> DiskHint:

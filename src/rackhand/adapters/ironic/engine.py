@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from time import monotonic, sleep
 from typing import Any
 from uuid import UUID
 
-from rackhand.adapters.ironic import translate
+from rackhand.adapters.ironic import attachments, translate
 from rackhand.adapters.ironic.client import IronicClient
 from rackhand.model.errors import EngineRefused, EngineUnreachable, InvalidValue
 from rackhand.model.machine import Hardware, MachineState, Observed
-from rackhand.ports.engine import DeployOrder, Enrolment, Verb
+from rackhand.model.names import Mac
+from rackhand.ports.engine import Attached, DeployOrder, Enrolment, Verb
+from rackhand.render.vlan_probe import probe_argument
 from rackhand.render.write_order import INSTANCE_INFO_KEY, WriteOrder, render_write_order
 
 RESOURCE_CLASS = "rackhand"
@@ -32,6 +34,9 @@ _PROVISION = {
 }
 _POWER = {Verb.POWER_ON: "power on", Verb.POWER_OFF: "power off", Verb.REBOOT: "rebooting"}
 _DEPLOYABLE = ("available", "deploy failed")
+
+_IPMI_FAILURE = "IPMI call failed"
+"""Ironic's words for a BMC that did not answer as it should (common/exception.py, IPMIFailure)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,10 +69,11 @@ class IronicEngine:
         options = {**self.driver_options, **enrolment.driver_options}
         enrolment = replace(enrolment, driver_options=options)
         secrets = (enrolment.credentials.password,)
+        macs = [wire.mac for wire in enrolment.wires]
         node = self.client.find(_node(enrolment.machine_id))
         if node is not None:
             self._change(node, enrolment, secrets)
-            self._set_ports(enrolment)
+            self._set_ports(enrolment.machine_id, macs)
             return
         body = {
             "uuid": str(enrolment.machine_id),
@@ -78,7 +84,7 @@ class IronicEngine:
         }
         self.client.post("/v1/nodes", body, secrets)
         try:
-            self._set_ports(enrolment)
+            self._set_ports(enrolment.machine_id, macs)
         except EngineRefused:
             self.client.delete(_node(enrolment.machine_id))
             raise
@@ -87,7 +93,11 @@ class IronicEngine:
         """Remove the machine from the engine; no error when it is gone already."""
         self.client.delete(_node(machine_id))
 
-    def begin(self, machine_id: UUID, verb: Verb) -> None:
+    def know_nics(self, machine_id: UUID, macs: Collection[Mac]) -> None:
+        """Make exactly these NICs known as the machine's; EngineRefused if one is another's."""
+        self._set_ports(machine_id, macs)
+
+    def begin(self, machine_id: UUID, verb: Verb, *, probe_vlans: Collection[int] = ()) -> None:
         """Start a task; returns at once. EngineRefused when the state forbids it."""
         node = _node(machine_id)
         if verb in _POWER:
@@ -99,7 +109,7 @@ class IronicEngine:
         if verb is Verb.INSPECT:
             # The cleaning that follows uses the same boot of the ramdisk; afterwards
             # plugins/ironic/deploy.py takes this back and powers the machine off.
-            self.client.patch(node, [_fast_track(True)])
+            self.client.patch(node, [_fast_track(True), _kernel_arguments(probe_vlans)])
         self.client.put(f"{node}/states/provision", {"target": _PROVISION[verb]})
 
     def hardware(self, machine_id: UUID) -> Hardware | None:
@@ -110,6 +120,16 @@ class IronicEngine:
             return None
         report = self.client.find(f"{_node(machine_id)}/inventory")
         return None if report is None else translate.hardware(report)
+
+    def ask_bmc(self, machine_id: UUID) -> str | None:
+        """Ask for the boot device, which Ironic does at once (ipmitool: bootparam get 5)."""
+        try:
+            self.client.get(f"{_node(machine_id)}/management/boot_device")
+        except EngineRefused as error:
+            if _IPMI_FAILURE not in error.sentence:
+                raise
+            return error.sentence
+        return None
 
     def allocate(self, lease_id: UUID, candidates: Sequence[UUID]) -> UUID | None:
         """Take one of the candidates for the lease, atomically; None when none is free."""
@@ -133,9 +153,9 @@ class IronicEngine:
         return self._settled(path, allocation)
 
     def deploy(self, order: DeployOrder) -> None:
-        """Start writing the allocated machine; returns at once."""
+        """Attach the order's networks, start writing the allocated machine; returns at once."""
         path = _node(order.machine_id)
-        node = self.client.get(path, fields="provision_state,instance_uuid")
+        node = self.client.get(path, fields="provision_state,instance_uuid,network_interface")
         if node["instance_uuid"] != str(order.lease_id):
             raise EngineRefused(
                 f"machine {order.machine_id} is not allocated to lease {order.lease_id} but to"
@@ -149,6 +169,7 @@ class IronicEngine:
                 "observe it and choose what its state allows",
                 409,
             )
+        self._attach(node["network_interface"], node["provision_state"], order)
         info = {INSTANCE_INFO_KEY: render_write_order(_write_order(order))}
         # Never through a ramdisk that some other NIC booted.
         changes = [{"op": "add", "path": "/instance_info", "value": info}, _fast_track(False)]
@@ -162,12 +183,42 @@ class IronicEngine:
 
     def free(self, lease_id: UUID) -> None:
         """Give an allocation back that never led to a deployment; no error when gone."""
-        self.client.delete(f"/v1/allocations/{lease_id}")
+        path = f"/v1/allocations/{lease_id}"
+        allocation = self.client.find(path)
+        if allocation is None:
+            return
+        if allocation["node_uuid"] is not None:
+            machine_id = UUID(allocation["node_uuid"])
+            node = self.client.get(_node(machine_id), fields="provision_state")
+            if node["provision_state"] in _DEPLOYABLE:
+                attachments.detach_all(self.client, machine_id)
+        self.client.delete(path)
+
+    def attached(self, machine_id: UUID) -> Attached:
+        """Return which networks are attached to which of the machine's NICs and bonds."""
+        return attachments.attached(self.client, machine_id)
 
     def change_bmc_password(self, machine_id: UUID, password: str) -> None:
         """Replace the BMC's password as the engine knows it."""
         change = {"op": "add", "path": "/driver_info/ipmi_password", "value": password}
         self.client.patch(_node(machine_id), [change], (password,))
+
+    def _attach(self, interface: str, provision_state: str, order: DeployOrder) -> None:
+        """Attach the networks; a machine of before our network interface gets it first.
+
+        Ironic changes interfaces of available machines only (conductor/manager.py,
+        update_node): one whose deployment failed earlier is written again without.
+        """
+        if interface != attachments.NETWORK_INTERFACE:
+            if provision_state != "available":
+                return
+            change = {
+                "op": "add",
+                "path": "/network_interface",
+                "value": attachments.NETWORK_INTERFACE,
+            }
+            self.client.patch(_node(order.machine_id), [change])
+        attachments.attach(self.client, order.machine_id, order.lease_id, order.attached)
 
     def _change(
         self, node: Mapping[str, Any], enrolment: Enrolment, secrets: Sequence[str]
@@ -177,14 +228,14 @@ class IronicEngine:
             changes.append({"op": "add", "path": "/name", "value": enrolment.name})
         self.client.patch(_node(enrolment.machine_id), changes, secrets)
 
-    def _set_ports(self, enrolment: Enrolment) -> None:
-        """Give the node one port per wire, all of which may boot: DHCP decides which does."""
-        node = str(enrolment.machine_id)
+    def _set_ports(self, machine_id: UUID, macs: Collection[Mac]) -> None:
+        """Give the node one port per NIC, all of which may boot: DHCP decides which does."""
+        node = str(machine_id)
         ports = {
             port["address"]: port["uuid"]
             for port in self.client.pages("/v1/ports", "ports", node=node, fields="uuid,address")
         }
-        wanted = {wire.mac for wire in enrolment.wires}
+        wanted = set(macs)
         for mac in ports.keys() - wanted:
             self.client.delete(f"/v1/ports/{ports[mac]}")
         for mac in sorted(wanted - ports.keys()):
@@ -227,6 +278,16 @@ def _node(machine_id: UUID) -> str:
 
 def _fast_track(on: bool) -> dict[str, Any]:
     return {"op": "add", "path": "/driver_info/fast_track", "value": on}
+
+
+def _kernel_arguments(probe_vlans: Collection[int]) -> dict[str, Any]:
+    """Return the change that adds the ramdisk's VLANs to the configured arguments.
+
+    Ironic puts those in for ``%default%`` (drivers/utils.py, get_kernel_append_params);
+    plugins/ironic/deploy.py takes this back after the cleaning that follows.
+    """
+    text = f"%default% {probe_argument(probe_vlans)}" if probe_vlans else "%default%"
+    return {"op": "add", "path": "/driver_info/kernel_append_params", "value": text}
 
 
 def _driver_info(enrolment: Enrolment) -> dict[str, Any]:

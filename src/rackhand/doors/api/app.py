@@ -8,6 +8,7 @@ from fastapi import FastAPI
 from fastapi.routing import APIRoute
 
 from rackhand.doors.api.bearer import BearerGate
+from rackhand.doors.api.discoveries import discovery_routes
 from rackhand.doors.api.errors import ErrorAnswer, add_error_handlers
 from rackhand.doors.api.events import event_routes
 from rackhand.doors.api.flavors import flavor_routes
@@ -16,6 +17,7 @@ from rackhand.doors.api.images import image_routes
 from rackhand.doors.api.leases import lease_routes
 from rackhand.doors.api.machines import entry_schemas, machine_routes
 from rackhand.doors.api.networks import network_routes
+from rackhand.doors.api.strangers import stranger_routes
 from rackhand.doors.api.use_cases import UseCases
 from rackhand.doors.api.zones import zone_routes
 
@@ -50,13 +52,15 @@ def create_api(work: UseCases, token: str) -> FastAPI:
     )
     for routes in (
         zone_routes(work.zones),
-        network_routes(work.networks),
+        network_routes(work.networks, work.wires),
         flavor_routes(work.flavors),
         image_routes(work.images),
         machine_routes(work.machines),
         lease_routes(work.leases, work.lease_logs),
         event_routes(work.journal),
-        gateway_routes(work.gateway),
+        stranger_routes(work.wires),
+        discovery_routes(work.adoptions, work.machines),
+        gateway_routes(work.gateway, work.wires, work.questions),
     ):
         app.include_router(routes, prefix="/v1", responses=_ERRORS)
     add_error_handlers(app)

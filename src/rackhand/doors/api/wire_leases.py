@@ -36,6 +36,7 @@ from rackhand.model.lease import (
 from rackhand.model.machine import Disk
 from rackhand.rules.disk_table import DiskRow
 from rackhand.rules.nic_table import NicRow
+from rackhand.rules.preflight import Check
 from rackhand.rules.stages import ledger_seconds
 from rackhand.work.leases import LeasePlan, PlannedNic
 
@@ -211,6 +212,8 @@ class PlanAnswer(Answer):
     ``nic_tables`` holds, of those whose cables do not fit, each NIC against each network,
     ``disk_tables``, of those where no disk can be written, each disk. ``disks`` are the
     planned machine's, with what lay on them when it was inspected.
+    ``checks`` is the machine's pre-flight where it was asked for; in each ``ok`` is null
+    where nobody could be asked.
     """
 
     machine: str | None
@@ -222,6 +225,7 @@ class PlanAnswer(Answer):
     nic_tables: Mapping[str, tuple[NicRow, ...]]
     disks: tuple[DiskRow, ...]
     disk_tables: Mapping[str, tuple[DiskRow, ...]]
+    checks: tuple[Check, ...] | None
 
     @classmethod
     def of(cls, plan: LeasePlan) -> PlanAnswer:

@@ -7,8 +7,8 @@ from typing import Any
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0003"
-down_revision = "0002"
+revision = "0006"
+down_revision = "0005"
 branch_labels = None
 depends_on = None
 
@@ -28,6 +28,7 @@ _UNKNOWN: dict[str, Any] = {
 def upgrade() -> None:
     """Add what is new, unknown in every row that is there: the next inspection tells."""
     _mend("machines", "hardware", _with_disks)
+    _mend("discoveries", "hardware", _with_disks)
     _mend("leases", "placement", lambda placed: {**placed, "disk": _with_place(placed["disk"])})
     _mend("leases", "spec", lambda spec: {**spec, "disk": _with_exclude(spec["disk"])})
     _mend("flavors", "disk", _with_exclude)
