@@ -22,11 +22,11 @@ _ARRAYS = re.compile(
     | (?:HITACHI|HP|HPE)\ (?:OPEN-|DF|DISK-SUBSYSTEM)
     | 3PARdata\b | LEFTHAN | (?:DELL|DellEMC)\ (?:MD3|ME[45]|Shared\ PERC|PowerStore|SCv)
     | (?:EMC|DGC|XtremIO|COMPELNT|EQLOGIC)\b | FUJITSU\ (?:ETERNUS|E[468]000)
-    | NETAPP\b | (?:LSI|LENOVO|SUN|STK|ENGENIO)\ INF- | LENOVO\ DE_Series | Lenovo\ S[23]200
+    | NETAPP\b | (?:LSI|LENOVO|SUN|STK|ENGENIO)\ INF- | LENOVO\ DE\ Series | Lenovo\ S[23]200
     | IBM\ (?:2145|2076|2105|2107|2810XIV|1[78]\d\d|FlashSystem|3526|3542|3552)
     | AIX\ | NEC\ DISK\ ARRAY | (?:SUN|Oracle|ORACLE)\ (?:ZFS|STK|CSM|LCSM|.*Storage|Oracle)
     | PURE\b | Nimble\b | TEGILE\b | INTELLIFLASH\b | (?:TrueNAS|FreeNAS|FREENAS)\b
-    | LIO-ORG\b | SCST_ | IET\b | SYNOLOGY\b | QNAP\b | STARWIND\b | DataCore\b | NUTANIX\b
+    | LIO-ORG\b | SCST\b | IET\b | SYNOLOGY\b | QNAP\b | STARWIND\b | DataCore\b | NUTANIX\b
     | HUAWEI\ (?:XSG1|S\d{4}|HVS|Dorado) | HUASY\b | UltraStor | MacroSAN\b
     | TOYOU\b | NFINIDAT\b | INFINIDAT\b
     | KAMINARIO\b | VIOLIN\b | SVIOLIN\b | DotHill\b | DOTHILL\b | IFT\b | INFTREND\b
@@ -88,8 +88,9 @@ def sign_of_sharing(disk: Disk) -> str | None:
     """Say what makes the disk look like shared storage; None when nothing does."""
     if disk.multipath:
         return "is one of several paths to one disk: multipath means shared storage"
-    named = " ".join((disk.vendor or "", *(disk.model or "").replace("_", " ").split())).strip()
-    for shown in (named, (disk.model or "").replace("_", " ").strip()):
+    model = _words(disk.model)
+    named = f"{_words(disk.vendor)} {model}".strip()
+    for shown in (named, model):
         if shown and _ARRAYS.match(shown):
             return f"says that it is {shown}: a storage array's LUN, not a disk of this machine"
     if _EXTERNAL_RAID.search(named):
@@ -98,6 +99,11 @@ def sign_of_sharing(disk: Disk) -> str | None:
     if made_by is not None:
         return f"has the WWN {disk.wwn}, of the kind that {made_by} gives its LUNs"
     return _sas_doubt(disk) if disk.transport is Transport.SAS else None
+
+
+def _words(value: str | None) -> str:
+    # udev writes the spaces of vendor and model as underscores.
+    return " ".join((value or "").replace("_", " ").split())
 
 
 def _array_of(wwn: str | None) -> str | None:
@@ -115,7 +121,7 @@ def _sas_doubt(disk: Disk) -> str | None:
         return f"has the WWN {disk.wwn}, a volume's (NAA 6): SAS disks have a drive's (NAA 5)"
     if disk.target_port_groups:
         return "tells of target port groups (ALUA), as arrays with two controllers do"
-    enclosure = disk.enclosure or ""
+    enclosure = _words(disk.enclosure)
     if _OUTSIDE.search(enclosure):
         return f"is in {enclosure}, a shelf outside of the machine"
     if disk.expanders and not _INSIDE.match(enclosure):
