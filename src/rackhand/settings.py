@@ -18,6 +18,9 @@ cipher_suite = 17                       # unset: ipmitool's own choice
 [cleaning]
 policy = "full"                         # what happens to local disks between leases
 
+[inspection]
+lldp_wait_s = 12                        # how long NICs are listened on
+
 [engine]
 deploys_in_flight = 50
 fake_hardware = false                   # Ironic's fake driver besides IPMI, for trials
@@ -38,6 +41,7 @@ from typing import Any, TypeVar
 
 from rackhand.model.cleaning import CleaningPolicy
 from rackhand.model.errors import AskedWrongly
+from rackhand.render.vlan_probe import WAIT_MAX_S, WAIT_S
 
 T = TypeVar("T")
 
@@ -109,6 +113,7 @@ class Settings:
     deploys_at_once: int = 8
     ramdisks_at_once: int = 8
     cleaning: CleaningPolicy = CleaningPolicy.METADATA
+    lldp_wait_s: int = WAIT_S
     fake_hardware: bool = False
 
     @property
@@ -185,6 +190,7 @@ def read_settings(
         ipmi_cipher_suite=_cipher_suite(top.table("ipmi")),
         **_limits(top.table("limits")),
         cleaning=_cleaning(top.table("cleaning")),
+        lldp_wait_s=_lldp_wait_s(top.table("inspection")),
         fake_hardware=_fake_hardware(top.table("engine")),
     )
     top.done()
@@ -302,6 +308,16 @@ def _cipher_suite(table: _Table) -> int | None:
             "cipher_suite", suite, "is no cipher suite id (IPMI 2.0, 22.15.2)", "write 3 or 17"
         )
     return suite
+
+
+def _lldp_wait_s(table: _Table) -> int:
+    wait_s = table.read("lldp_wait_s", int, WAIT_S, str(WAIT_S))
+    table.done()
+    if not 0 <= wait_s <= WAIT_MAX_S:
+        raise table.refuse(
+            "lldp_wait_s", wait_s, f"is not between 0 and {WAIT_MAX_S}", f"write {WAIT_S} or 35"
+        )
+    return wait_s
 
 
 def _limits(table: _Table) -> dict[str, int]:
