@@ -75,6 +75,20 @@ def test_the_plan_shows_the_disk_and_what_lies_on_it(
     assert "0000:05:00.0" in shown
 
 
+def test_a_lease_shows_what_lay_on_its_disk(
+    site: Path, house: House, rackhand: Rackhand, own: Disk
+) -> None:
+    _import(site, house, rackhand, own)
+    with house.looping():
+        asked = rackhand("lease", "request", "web", *ASK, "--hostname", "web", "--wait")
+    assert asked.code == 0, asked.err
+    seen = rackhand("lease", "show", "web")
+    assert seen.code == 0, seen.err
+    assert "volume group oravg" in " ".join(seen.out.split())
+    (order,) = house.engine.orders(house.machine_id("n1"))
+    assert order.volume_group == "rootvg"
+
+
 def test_a_refusal_has_the_table_of_disks(
     site: Path, house: House, rackhand: Rackhand, own: Disk
 ) -> None:

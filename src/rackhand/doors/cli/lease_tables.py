@@ -46,9 +46,7 @@ _FACTS = [
     Column(_("HOST NAME"), "spec.hostname"),
     Column(_("WANTED"), lambda lease: _(lease["intent"])),
     Column(_("DISK"), lambda lease: _disk((lease["placement"] or {}).get("disk"))),
-    Column(
-        _("ON IT AT INSPECTION"), lambda lease: _content((lease["placement"] or {}).get("disk"))
-    ),
+    Column(_("ON IT AT INSPECTION"), lambda lease: _content(lease["placement"])),
     Column(_("SSH KEYS"), lambda lease: len(lease["spec"]["ssh_keys"])),
     Column(_("ASKED"), lambda lease: when(lease["created_at"])),
     Column(_("DEADLINE"), lambda lease: when(lease["deadline_at"])),
