@@ -15,6 +15,9 @@ parent = "eno1"                         # vlan: the NIC that carries the VLANs t
 [ipmi]
 cipher_suite = 17                       # unset: ipmitool's own choice
 
+[cleaning]
+policy = "full"                         # what happens to local disks between leases
+
 [inspection]
 lldp_wait_s = 12                        # how long NICs are listened on
 
@@ -36,6 +39,7 @@ from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Any, TypeVar
 
+from rackhand.model.cleaning import CleaningPolicy
 from rackhand.model.errors import AskedWrongly
 from rackhand.render.vlan_probe import WAIT_MAX_S, WAIT_S
 
@@ -108,6 +112,7 @@ class Settings:
     ipmi_cipher_suite: int | None = None
     deploys_at_once: int = 8
     ramdisks_at_once: int = 8
+    cleaning: CleaningPolicy = CleaningPolicy.METADATA
     lldp_wait_s: int = WAIT_S
     fake_hardware: bool = False
 
@@ -184,6 +189,7 @@ def read_settings(
         api_listen=_listen(top),
         ipmi_cipher_suite=_cipher_suite(top.table("ipmi")),
         **_limits(top.table("limits")),
+        cleaning=_cleaning(top.table("cleaning")),
         lldp_wait_s=_lldp_wait_s(top.table("inspection")),
         fake_hardware=_fake_hardware(top.table("engine")),
     )
@@ -324,6 +330,15 @@ def _limits(table: _Table) -> dict[str, int]:
             )
     table.done()
     return limits
+
+
+def _cleaning(table: _Table) -> CleaningPolicy:
+    policy = table.read("policy", str, CleaningPolicy.METADATA.value, '"full"')
+    table.done()
+    if policy not in set(CleaningPolicy):
+        known = ", ".join(CleaningPolicy)
+        raise table.refuse("policy", policy, f"is none of {known}", 'write "metadata" or "full"')
+    return CleaningPolicy(policy)
 
 
 def _fake_hardware(table: _Table) -> bool:

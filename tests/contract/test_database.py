@@ -66,11 +66,14 @@ _SPEC = (
     '{"flavor":"f","image":"i","hostname":"HOST","networks":[{"network":"front","address":null}],'
     f'"ssh_keys":[],"root_password_hash":null,"disk":{_HINT},"zone":null}}'
 )
+_DISK = (
+    '{"name":"/dev/sda","size_bytes":1,"transport":"sata","model":null,"vendor":null,'
+    '"serial":"S","wwn":null,"rotational":null,"removable":false,"read_only":false,'
+    '"by_path":null}'
+)
 _PLACEMENT = (
     f'{{"machine_id":"{_ID}2","machine":"n1","assignments":[{{"mac":"{_MAC}","network":"front",'
-    '"address":"10.0.0.20","vlan_tag":null}],"disk":{"name":"/dev/sda","size_bytes":1,'
-    '"transport":"sata","model":null,"vendor":null,"serial":"S","wwn":null,"rotational":null,'
-    '"removable":false,"read_only":false,"by_path":null}}'
+    f'"address":"10.0.0.20","vlan_tag":null}}],"disk":{_DISK}}}'
 )
 OF_THE_FIRST_VERSION = f"""
 INSERT INTO networks VALUES ('{_ID}1', 'front', 'z', 100, '10.0.0.0/24', '10.0.0.1',
@@ -83,6 +86,11 @@ INSERT INTO leases VALUES ('{_ID}3', 'web', 'web', 'web', '{_SPEC.replace("HOST"
 INSERT INTO leases VALUES ('{_ID}4', 'waiting', 'waiting', 'w', '{_SPEC.replace("HOST", "w")}',
   '{_WHEN}', 'active', 'requested', NULL, '[]', NULL, NULL, 0, 1);
 INSERT INTO reservations VALUES ('front', '10.0.0.20', '{_MAC}', '{_ID}2', '{_ID}3');
+UPDATE machines SET hardware = '{{"vcpus":1,"memory_mib":1,"architecture":"x","firmware":"bios",
+  "vendor":null,"model":null,"serial":null,"cpu_model":null,"nics":[],"pci":[],
+  "disks":[{_DISK}]}}';
+INSERT INTO flavors (id, name, vcpus, memory_mib, architecture, properties, disk, generation)
+  VALUES ('{_ID}5', 'small', 1, 1, 'x', '{{}}', '{_HINT}', 1);
 """  # noqa: S608
 
 
@@ -248,6 +256,11 @@ class TestMigrations:
             assert str(lease.placement.deploy_nic.address) == "10.0.0.20"
             assert [str(held.address) for held in session.reservations.all()] == ["10.0.0.20"]
             assert session.leases.find("waiting").placement is None
+            assert (lease.placement.disk.slot, lease.placement.disk.content) == (None, None)
+            hardware = session.machines.find("n1").hardware
+            assert hardware is not None
+            assert (hardware.disks[0].expanders, hardware.hbas) == (0, ())
+            assert session.flavors.find("small").disk.exclude == lease.spec.disk.exclude == ()
         store.close()
 
     @pytest.mark.parametrize(

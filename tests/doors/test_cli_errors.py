@@ -156,7 +156,8 @@ def test_waiting_has_an_end(rackhand: Rackhand, site: Path, house: House) -> Non
         seen = rackhand("lease", "request", *ask)
         assert seen.code == ExitCode.TIMED_OUT
         assert "error[timed-out]: lease web: not done after" in seen.err
-        assert rackhand("lease", "show", "web").code == 0
+        seen = rackhand("lease", "show", "web")
+        assert seen.code == 0, seen.err
         interrupted(["lease", "wait", "web"], "lease web goes on")
 
 

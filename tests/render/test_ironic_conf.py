@@ -57,6 +57,7 @@ def test_ironic_knows_every_option_and_reads_it_as_meant(tmp_path: Path) -> None
     assert values["DEFAULT.enabled_hardware_types"] == types
     assert values["conductor.deploy_kernel"] == f"file://{tmp_path}/http/ramdisk/kernel"
     assert "ipa-insecure=1" in values["pxe.kernel_append_params"]
+    assert "rackhand-cleaning=metadata" in values["pxe.kernel_append_params"].split()
 
 
 def test_the_start_up_sweep_covers_all_that_can_be_in_flight(tmp_path: Path) -> None:

@@ -177,6 +177,13 @@ disk_lists = st.lists(
         rotational=st.sampled_from([None, True, False]),
         removable=st.booleans(),
         read_only=st.booleans(),
+        vendor=st.sampled_from([None, "NETAPP"]),
+        slot=texts,
+        lun=st.sampled_from([None, 0, 3]),
+        expanders=st.integers(0, 1),
+        enclosure=st.sampled_from([None, "DP BACKPLANE", "DELL MD1220"]),
+        target_port_groups=st.booleans(),
+        multipath=st.booleans(),
     ),
     max_size=6,
 ).map(
@@ -197,5 +204,7 @@ hints = st.builds(
     size_min_bytes=st.none() | sizes,
     size_max_bytes=st.none() | sizes,
     rotational=st.sampled_from([None, True, False]),
+    slot=texts,
+    exclude=st.lists(texts.filter(bool), max_size=1).map(tuple),
     smallest=st.booleans(),
 )

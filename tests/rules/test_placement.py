@@ -24,6 +24,7 @@ from rule_nouns import (
     observed,
 )
 
+from rackhand.model.disk_content import DiskContent, VolumeGroup
 from rackhand.model.errors import Fault
 from rackhand.model.flavor import DiskHint
 from rackhand.model.machine import Disk, Firmware, MachineState, Transport, Wire
@@ -176,3 +177,30 @@ def test_the_disk_must_hold_the_whole_image_whatever_minimum_the_image_names() -
     has = hardware(WIRE, disks=(disk(size_bytes=4 * GIB - 1),))
     (reason,) = reasons(wanted, hardware=has)
     assert reason == f"/dev/sda has {4 * GIB - 1} bytes, at least {4 * GIB} are needed"
+
+
+def test_where_no_disk_can_be_written_every_disk_is_in_the_table() -> None:
+    disks = (disk("/dev/sda", transport=Transport.FIBRE_CHANNEL), disk("/dev/sdb", size_bytes=GIB))
+    broken = machine(hardware=hardware(WIRE, disks=disks))
+    placing = place(WANTED, [broken, machine(2)], {UUID(int=2): observed(2)})
+    assert set(placing.disk_tables) == {"n1"}
+    rows = placing.disk_tables["n1"]
+    assert [(row.name, row.chosen, len(row.reasons)) for row in rows] == [
+        ("/dev/sda", False, 1), ("/dev/sdb", False, 1)
+    ]  # fmt: skip
+    fits = judge_machine(WANTED, machine(), observed())
+    assert [row.chosen for row in fits.disk_table] == [True]
+
+
+def test_a_lun_with_the_images_volume_group_stands_in_the_way() -> None:
+    group = VolumeGroup("rootvg", "GaQ1jj-x", "pv")
+    lun = disk(
+        "/dev/sdb",
+        transport=Transport.FIBRE_CHANNEL,
+        content=DiskContent(volume_group=group),
+    )
+    (reason,) = with_hardware(disks=(disk(), lun))
+    assert "/dev/sdb" in reason
+    assert "rootvg (UUID GaQ1jj-x) of another system" in reason
+    local = replace(lun, transport=Transport.SATA, size_bytes=GIB)
+    assert with_hardware(disks=(disk(), local)) == ()

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from rackhand.model.cleaning import CleaningPolicy
 from rackhand.settings import (
     InvalidSetting,
     Listen,
@@ -43,7 +44,8 @@ def test_a_full_file_is_read_and_the_file_wins_over_the_environment(tmp_path: Pa
         'ironic_env = "/srv/i"\nramdisk_dir = "/srv/r"\n'
         '[trunk]\nkind = "openvswitch"\nbridge = "br-mgmt"\ndatabase = "/run/db.sock"\n'
         "[ipmi]\ncipher_suite = 3\n[limits]\ndeploys_at_once = 2\n"
-        "[engine]\nfake_hardware = true\n[inspection]\nlldp_wait_s = 35\n"
+        '[cleaning]\npolicy = "full"\n[engine]\nfake_hardware = true\n'
+        "[inspection]\nlldp_wait_s = 35\n"
     )
     settings = read_settings(tmp_path, file, {"RACKHAND_IRONIC_ENV": "/other"})
     assert settings.trunk == OpenVSwitchTrunk("br-mgmt", "unix:/run/db.sock")
@@ -56,6 +58,13 @@ def test_a_full_file_is_read_and_the_file_wins_over_the_environment(tmp_path: Pa
     )
     assert settings.fake_hardware
     assert settings.lldp_wait_s == 35
+    assert settings.cleaning is CleaningPolicy.FULL
+
+
+def test_a_cleaning_policy_that_does_not_exist_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "rackhand.toml").write_text(NONE + '[cleaning]\npolicy = "ful"\n')
+    with pytest.raises(InvalidSetting, match=r"cleaning.policy: 'ful' is none of metadata, full"):
+        read_settings(tmp_path, environment={})
 
 
 def test_a_vlan_trunk_names_its_nic(tmp_path: Path) -> None:

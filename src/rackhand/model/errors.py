@@ -128,7 +128,8 @@ class WrongState(AskedWrongly):
 class NoExactMatch(AskedWrongly):
     """No machine fits exactly; ``details["reasons"]`` maps machine name to its reasons.
 
-    ``details["nic_tables"]`` maps those whose cables do not fit to a row for each NIC.
+    ``details["nic_tables"]`` maps those whose cables do not fit to a row for each NIC,
+    ``details["disk_tables"]`` those where no disk can be written to a row for each disk.
     """
 
     code = "no-exact-match"
@@ -138,6 +139,7 @@ class NoExactMatch(AskedWrongly):
         asked: str,
         reasons: Mapping[str, Sequence[str]],
         nic_tables: Mapping[str, Sequence[Mapping[str, Any]]] | None = None,
+        disk_tables: Mapping[str, Sequence[Mapping[str, Any]]] | None = None,
     ) -> None:
         super().__init__(
             f"no machine matches {asked} exactly ({len(reasons)} looked at)",
@@ -145,6 +147,7 @@ class NoExactMatch(AskedWrongly):
             {
                 "reasons": {name: list(why) for name, why in reasons.items()},
                 "nic_tables": {name: list(rows) for name, rows in (nic_tables or {}).items()},
+                "disk_tables": {name: list(rows) for name, rows in (disk_tables or {}).items()},
             },
         )
 

@@ -11,7 +11,8 @@ from uuid import UUID
 class DiskHint:
     """Narrows the disks that may be written; unset fields do not narrow.
 
-    Never widens: a disk that the root-disk rule forbids stays forbidden.
+    Never widens: a disk that the root-disk rule forbids stays forbidden. ``exclude``
+    names disks that must not be taken, each by its serial, WWN, model or slot.
     """
 
     serial: str | None = None
@@ -20,6 +21,8 @@ class DiskHint:
     size_min_bytes: int | None = None
     size_max_bytes: int | None = None
     rotational: bool | None = None
+    slot: str | None = None
+    exclude: tuple[str, ...] = ()
     smallest: bool = False
     """Where several disks remain, take the smallest; else they are refused."""
 

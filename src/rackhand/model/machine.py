@@ -7,6 +7,7 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
+from rackhand.model.disk_content import DiskContent
 from rackhand.model.errors import Fault
 from rackhand.model.names import Mac
 from rackhand.model.wiring import LldpNeighbour, WireProbe
@@ -20,7 +21,7 @@ class Firmware(StrEnum):
 
 
 class Transport(StrEnum):
-    """How a disk is attached, in lsblk's words (util-linux, TRAN column)."""
+    """How a disk is attached: lsblk's words (util-linux, TRAN column) where it has one."""
 
     SATA = "sata"
     ATA = "ata"
@@ -32,7 +33,11 @@ class Transport(StrEnum):
     FIBRE_CHANNEL = "fc"
     ISCSI = "iscsi"
     FCOE = "fcoe"
+    NVME_FABRICS = "nvme-fabrics"
+    """NVMe over TCP, RDMA or fibre channel; lsblk says ``nvme``."""
     USB = "usb"
+    MMC = "mmc"
+    """SD card or eMMC."""
     UNKNOWN = "unknown"
 
 
@@ -79,7 +84,9 @@ class Disk:
     """A block device as inspection found it. None: not reported.
 
     ``name`` is the kernel's name at that boot (``/dev/sda``); it is never used
-    to find a disk again: serial and WWN are.
+    to find a disk again: serial and WWN are. ``controller`` is the PCI address of what
+    it is attached to, ``driver`` that one's driver, ``slot`` the bay (SES, SAS), port
+    (SATA) or PCI slot (NVMe).
     """
 
     name: str
@@ -93,6 +100,33 @@ class Disk:
     removable: bool = False
     read_only: bool = False
     by_path: str | None = None
+    driver: str | None = None
+    controller: str | None = None
+    slot: str | None = None
+    expanders: int = 0
+    """SAS expanders between controller and disk."""
+    enclosure: str | None = None
+    """Vendor and product of the enclosure, or of the nearest expander."""
+    lun: int | None = None
+    target_port_groups: bool = False
+    """Its INQUIRY data tells of target port groups (SPC-4, 6.4.2, TPGS)."""
+    multipath: bool = False
+    """One of several paths to one disk."""
+    content: DiskContent | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Hba:
+    """A controller that disks may hang on, local or not.
+
+    Without ``driver`` the ramdisk has none for it: what hangs there was not seen.
+    ``port_name`` is the WWPN (fibre channel) or initiator name (iSCSI).
+    """
+
+    transport: Transport
+    driver: str | None = None
+    pci_address: str | None = None
+    port_name: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +156,7 @@ class Hardware:
     disks: tuple[Disk, ...]
     pci: tuple[PciDevice, ...] = ()
     cpu_model: str | None = None
+    hbas: tuple[Hba, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -86,6 +86,8 @@ class DeployOrder:
     meta_data: Mapping[str, Any]
     network_data: Mapping[str, Any]
     user_data: str = field(repr=False)
+    volume_group: str | None = None
+    """The image's own: another disk's of that name is named before anything is written."""
     attached: Attached = NOTHING_ATTACHED
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address
 from pathlib import PurePosixPath
 
+from rackhand.model.cleaning import POLICY_ARGUMENT, CleaningPolicy
 from rackhand.model.errors import InvalidValue
 from rackhand.render.vlan_probe import WAIT_ARGUMENT, WAIT_S
 
@@ -44,6 +45,7 @@ class IronicSettings:
     bmc_patience_s: int = 20
     """How long a BMC may stay silent or refuse before a command has failed."""
     kernel_parameters: str = "nofb vga=normal console=tty0 console=ttyS0,115200"
+    cleaning: CleaningPolicy = CleaningPolicy.METADATA
     lldp_wait_s: int = WAIT_S
     """How long an inspection waits for NICs to have link and for switches to say LLDP."""
     with_fake_hardware: bool = False
@@ -200,8 +202,8 @@ def _deploy(settings: IronicSettings) -> dict[str, object]:
     return {
         "http_root": settings.http_root,
         "http_url": settings.http_url,
-        # Cleaning between leases removes signatures and partition tables; every
-        # write begins with a whole-disk wipe of metadata again.
+        # One step whatever the policy: the ramdisk's plug-in reads that from its kernel
+        # arguments. Every write begins with a whole-disk wipe of metadata again.
         "erase_devices_priority": 0,
         "erase_devices_metadata_priority": 10,
         "default_boot_mode": "bios",
@@ -237,7 +239,13 @@ def _pxe(settings: IronicSettings) -> dict[str, object]:
         "enable_netboot_fallback": True,
         "tftp_root": settings.tftp_root,
         "tftp_server": settings.management_address,
-        "kernel_append_params": " ".join((settings.kernel_parameters, *AGENT_PARAMETERS)),
+        "kernel_append_params": " ".join(
+            (
+                settings.kernel_parameters,
+                *AGENT_PARAMETERS,
+                f"{POLICY_ARGUMENT}={settings.cleaning}",
+            )
+        ),
         "images_path": settings.state_dir / "images",
         "tftp_master_path": settings.state_dir / "boot-cache",
         "instance_master_path": settings.state_dir / "instance-cache",

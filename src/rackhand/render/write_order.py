@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 from rackhand.model.errors import InvalidValue
@@ -20,7 +20,8 @@ class WriteOrder:
     """Which image goes on which disk.
 
     ``image_url`` serves the zstd stream of the image's data extents, ``manifest_url``
-    the map of the extents; each is checked against its digest.
+    the map of the extents; each is checked against its digest. ``volume_group`` is the
+    image's own, of which there must be no second one.
     """
 
     image_url: str
@@ -29,19 +30,25 @@ class WriteOrder:
     manifest_sha256: str
     disk: Disk
     disk_hint: DiskHint
+    volume_group: str | None = None
 
 
 def render_write_order(order: WriteOrder) -> dict[str, Any]:
-    """Return the order as JSON types; unset fields are left out."""
+    """Return the order as JSON types; unset fields and what lay on the disk are left out."""
     return {
         "image_url": order.image_url,
         "image_sha256": order.image_sha256,
         "manifest_url": order.manifest_url,
         "manifest_sha256": order.manifest_sha256,
-        "disk": {key: value for key, value in asdict(order.disk).items() if value is not None},
+        "disk": {
+            key: value
+            for key, value in asdict(replace(order.disk, content=None)).items()
+            if value is not None
+        },
         "disk_hint": {
             key: value for key, value in asdict(order.disk_hint).items() if value is not None
         },
+        **({} if order.volume_group is None else {"volume_group": order.volume_group}),
     }
 
 
@@ -64,7 +71,8 @@ def parse_write_order(data: object) -> WriteOrder:
             manifest_url=urls["manifest_url"],
             manifest_sha256=parse_sha256(str(data.get("manifest_sha256"))),
             disk=Disk(transport=transport, **disk),
-            disk_hint=DiskHint(**hint),
+            volume_group=None if data.get("volume_group") is None else str(data["volume_group"]),
+            disk_hint=DiskHint(**{**hint, "exclude": tuple(hint.get("exclude", ()))}),
         )
     except (TypeError, ValueError) as error:
         raise InvalidValue(INSTANCE_INFO_KEY, error, "in the write order") from error

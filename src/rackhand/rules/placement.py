@@ -16,10 +16,13 @@ from rackhand.model.flavor import ANY_DISK, DiskHint, Flavor
 from rackhand.model.image import Image
 from rackhand.model.machine import Disk, Hardware, Machine, MachineState, Observed
 from rackhand.model.network import Network
+from rackhand.rules.disk_table import DiskRow, disk_table
 from rackhand.rules.image_fit import DriverIndex, judge_fit
 from rackhand.rules.nic_choice import NicPick, choose_nics
 from rackhand.rules.nic_table import NicRow
 from rackhand.rules.root_disk import LOCAL_TRANSPORTS, choose_root_disk
+from rackhand.rules.shared_storage import sign_of_sharing
+from rackhand.rules.volume_clash import lasting_clashes
 
 PROPERTIES = ("vendor", "model", "firmware", "cpu_model", "disks", "nics")
 """The further facts that a flavor may name; ``disks`` and ``nics`` are counts."""
@@ -49,7 +52,8 @@ class Wanted:
 class Candidacy:
     """One machine judged; with reasons it is no candidate, and picks or disk may be unset.
 
-    ``table`` says of each NIC and network why not, where the networks found no NICs.
+    ``table`` says of each NIC and network why not, where the networks found no NICs;
+    ``disk_table`` of each disk whether it would be written, and why not.
     """
 
     machine: Machine
@@ -58,6 +62,7 @@ class Candidacy:
     disk: Disk | None
     bonds: tuple[Bond, ...] = ()
     table: tuple[NicRow, ...] = ()
+    disk_table: tuple[DiskRow, ...] = ()
 
     @property
     def ok(self) -> bool:
@@ -69,12 +74,14 @@ class Candidacy:
 class Placing:
     """Every machine judged: the candidates by name, and the reasons of all others.
 
-    ``tables`` holds NICs against networks for the machines whose cables do not fit.
+    ``tables`` holds NICs against networks for the machines whose cables do not fit,
+    ``disk_tables`` every disk of the machines where none can be written.
     """
 
     candidates: tuple[Candidacy, ...]
     reasons: Mapping[str, tuple[str, ...]]
     tables: Mapping[str, tuple[NicRow, ...]]
+    disk_tables: Mapping[str, tuple[DiskRow, ...]]
 
 
 def place(
@@ -92,6 +99,9 @@ def place(
         tuple(candidacy for candidacy in judged if candidacy.ok),
         MappingProxyType({c.machine.name: c.reasons for c in judged if not c.ok}),
         MappingProxyType({c.machine.name: c.table for c in judged if c.table}),
+        MappingProxyType(
+            {c.machine.name: c.disk_table for c in judged if c.disk_table and c.disk is None}
+        ),
     )
 
 
@@ -113,13 +123,13 @@ def judge_machine(
     reasons += against_image(wanted.image, machine.hardware)
     nics = choose_nics(wanted.networks, machine, wanted.bonds)
     reasons += nics.reasons
-    disk, disk_reasons = _choose_disk(wanted, machine.hardware)
+    disk, disk_reasons, rows = _choose_disk(wanted, machine.hardware)
     reasons += disk_reasons
     if wanted.drivers is not None:
         macs = {pick.mac for pick in nics.picks or ()}
         misfits = judge_fit(wanted.drivers, machine.hardware, disk, macs)
         reasons += (f"image {wanted.image.name} {misfit}" for misfit in misfits)
-    return Candidacy(machine, tuple(reasons), nics.picks, disk, nics.bonds, nics.table)
+    return Candidacy(machine, tuple(reasons), nics.picks, disk, nics.bonds, nics.table, rows)
 
 
 def _against_state(
@@ -171,7 +181,13 @@ def _against_flavor(flavor: Flavor, hardware: Hardware) -> list[str]:
 
 def _facts(hardware: Hardware) -> dict[str, str | None]:
     # Shared storage and sticks come and go: they do not count as the machine's disks.
-    own = [d for d in hardware.disks if d.transport in LOCAL_TRANSPORTS and not d.removable]
+    own = [
+        disk
+        for disk in hardware.disks
+        if disk.transport in LOCAL_TRANSPORTS
+        and not disk.removable
+        and sign_of_sharing(disk) is None
+    ]
     values = (
         hardware.vendor,
         hardware.model,
@@ -196,10 +212,14 @@ def against_image(image: Image, hardware: Hardware) -> list[str]:
     return reasons
 
 
-def _choose_disk(wanted: Wanted, hardware: Hardware) -> tuple[Disk | None, list[str]]:
+def _choose_disk(
+    wanted: Wanted, hardware: Hardware
+) -> tuple[Disk | None, list[str], tuple[DiskRow, ...]]:
     needed = max(wanted.image.minimum_disk_bytes, wanted.image.size_bytes)
     choice = choose_root_disk(hardware.disks, wanted.flavor.disk, wanted.disk, minimum_bytes=needed)
+    rows = disk_table(hardware.disks, choice)
     if choice.disk is not None:
-        return choice.disk, []
+        clashes = lasting_clashes(hardware.disks, choice.disk, wanted.image.volume_group)
+        return choice.disk, list(clashes), rows
     found = [reason for of_disk in choice.reasons.values() for reason in of_disk]
-    return None, found or ["inspection found no disk"]
+    return None, found or ["inspection found no disk"], rows

@@ -22,6 +22,7 @@ from rackhand.rules.fault_of import fault_of
 from rackhand.rules.nic_check import NicNeed, check_nic
 from rackhand.rules.placement import against_image
 from rackhand.rules.root_disk import choose_root_disk, same_disk
+from rackhand.rules.volume_clash import lasting_clashes
 
 AddressAt = tuple[str, IpAddress]
 """A network's name and an address on it."""
@@ -179,6 +180,9 @@ def _check_disk(facts: Facts) -> Check:
         reasons = [why for whys in choice.reasons.values() for why in whys]
         why = "; ".join(reasons) if choice.disk is None else f"{choice.disk.name} is"
         return Check("disk", False, f"{words} is not the one writable disk any more: {why}", again)
+    clashes = lasting_clashes(hardware.disks, found, facts.image.volume_group)
+    if clashes:
+        return Check("disk", False, "; ".join(clashes), again)
     return Check("disk", True, f"{words} ({found.name}) is the one that may be written")
 
 

@@ -14,6 +14,8 @@ from types import MappingProxyType
 from rackhand.model.errors import Verdict
 from rackhand.model.flavor import DiskHint
 from rackhand.model.machine import Disk, Transport
+from rackhand.rules.shared_storage import mark_paths, sign_of_sharing
+from rackhand.rules.shared_storage import normal_wwn as _wwn
 
 LOCAL_TRANSPORTS = frozenset(
     {
@@ -29,7 +31,9 @@ LOCAL_TRANSPORTS = frozenset(
 """Attachments that belong to one machine only. A list of what is allowed, never of
 what is forbidden: a transport that is not known yet must not be written."""
 
-_REMOTE = frozenset({Transport.FIBRE_CHANNEL, Transport.ISCSI, Transport.FCOE})
+REMOTE_TRANSPORTS = frozenset(
+    {Transport.FIBRE_CHANNEL, Transport.ISCSI, Transport.FCOE, Transport.NVME_FABRICS}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +51,12 @@ class DiskChoice:
 def judge_disk(disk: Disk) -> Verdict:
     """Say whether the disk may ever be written, whoever asks.
 
-    Yes only for a local transport, not removable, not read-only, with a size, and
-    with a serial or WWN by which the ramdisk can find it again.
+    Yes only for a local transport with no sign of a storage array behind it, not
+    removable, not read-only, with a size, and with a serial or WWN by which the ramdisk
+    can find it again.
     """
     name, reasons = disk.name, []
-    if disk.transport in _REMOTE:
+    if disk.transport in REMOTE_TRANSPORTS:
         reasons.append(
             f"{name} is attached by {disk.transport}: it is shared storage and is never written"
         )
@@ -59,6 +64,8 @@ def judge_disk(disk: Disk) -> Verdict:
         reasons.append(f"{name} has an unknown transport: only disks known to be local are written")
     elif disk.transport not in LOCAL_TRANSPORTS:
         reasons.append(f"{name} is attached by {disk.transport}, which is never written")
+    if (sign := sign_of_sharing(disk)) is not None:
+        reasons.append(f"{name} {sign}")
     if disk.removable:
         reasons.append(f"{name} is removable")
     if disk.read_only:
@@ -75,8 +82,10 @@ def choose_root_disk(disks: Sequence[Disk], *hints: DiskHint, minimum_bytes: int
 
     A disk must pass ``judge_disk``, every hint, and hold ``minimum_bytes``. Exactly
     one must remain; with a hint's ``smallest`` the smallest of them, and equal ones
-    are refused. Disk names are taken to be unique.
+    are refused. A disk that is there twice is a disk with two paths. Disk names are
+    taken to be unique.
     """
+    disks = mark_paths(disks)
     reasons: dict[str, tuple[str, ...]] = {}
     for disk in disks:
         against = [*judge_disk(disk).reasons]
@@ -137,6 +146,7 @@ def _against_hint(disk: Disk, hint: DiskHint) -> list[str]:
         ("serial", hint.serial, disk.serial, _text),
         ("WWN", hint.wwn, disk.wwn, _wwn),
         ("model", hint.model, disk.model, _model),
+        ("slot", hint.slot, disk.slot, _slot),
     )
     for word, asked, found, normal in equalities:
         # An empty hint is a mistake, not "any": it must not let every disk through.
@@ -153,7 +163,22 @@ def _against_hint(disk: Disk, hint: DiskHint) -> list[str]:
     if hint.rotational is not None and disk.rotational is not hint.rotational:
         kinds = {True: "a rotating disk", False: "solid state", None: "of unknown kind"}
         reasons.append(f"{name} is {kinds[disk.rotational]}, asked is {kinds[hint.rotational]}")
+    for excluded in hint.exclude:
+        for word, value, normal in (
+            ("serial", disk.serial, _text),
+            ("WWN", disk.wwn, _wwn),
+            ("model", disk.model, _model),
+            ("slot", disk.slot, _slot),
+        ):
+            if normal(value) and normal(value) == normal(excluded):
+                reasons.append(f"{name} is excluded by its {word} {value}")
     return reasons
+
+
+def _slot(value: str | None) -> str:
+    # SES element descriptors differ in case and padding: "SLOT 001", "Slot 01", "1".
+    words = (value or "").strip().lower().split()
+    return " ".join(word.lstrip("0") or "0" for word in words if word not in ("slot", "bay"))
 
 
 def _text(value: str | None) -> str:
@@ -163,11 +188,3 @@ def _text(value: str | None) -> str:
 def _model(value: str | None) -> str:
     # udev writes the spaces of a model as underscores in ID_MODEL, lsblk shows either.
     return " ".join((value or "").replace("_", " ").split())
-
-
-def _wwn(value: str | None) -> str:
-    # One number, written as 0x5000…, naa.5000…, eui.0025… or bare digits.
-    text = (value or "").strip().lower()
-    for prefix in ("0x", "naa.", "eui.", "t10.", "uuid."):
-        text = text.removeprefix(prefix)
-    return text

@@ -40,6 +40,7 @@ def deploy_order(
             tuple(Attachment(a, vlans[a.network]) for a in placement.assignments),
             placement.bonds,
         ),
+        volume_group=image.volume_group,
     )
 
 
@@ -64,5 +65,7 @@ def both(first: DiskHint, second: DiskHint) -> DiskHint:
         size_min_bytes=max(minima, default=None),
         size_max_bytes=min(maxima, default=None),
         rotational=first.rotational if first.rotational is not None else second.rotational,
+        slot=first.slot or second.slot,
+        exclude=tuple(dict.fromkeys((*first.exclude, *second.exclude))),
         smallest=first.smallest or second.smallest,
     )

@@ -18,6 +18,7 @@ from rackhand.model.network import IpAddress, Network, Zone
 from rackhand.ports.store import Session
 from rackhand.rules.addressing import choose_address, choose_address_v6
 from rackhand.rules.bond_options import check_bonds
+from rackhand.rules.disk_table import DiskRow
 from rackhand.rules.holding import leases_by_machine
 from rackhand.rules.image_fit import DriverIndex
 from rackhand.rules.nic_table import NicRow
@@ -45,7 +46,9 @@ class LeasePlan:
     """What a request would get now. ``machine`` is None when nothing fits.
 
     ``reasons`` maps the name of every machine that does not fit to its reasons,
-    ``nic_tables`` those whose cables do not fit to their NICs against the networks.
+    ``nic_tables`` those whose cables do not fit to their NICs against the networks,
+    ``disk_tables`` those where no disk can be written to all their disks. ``disks`` are
+    the planned machine's: which one would be written, and what lay on each at inspection.
     """
 
     machine: str | None
@@ -55,6 +58,8 @@ class LeasePlan:
     reasons: Mapping[str, tuple[str, ...]]
     bonds: tuple[Bond, ...] = ()
     nic_tables: Mapping[str, tuple[NicRow, ...]] = field(default_factory=dict)
+    disks: tuple[DiskRow, ...] = ()
+    disk_tables: Mapping[str, tuple[DiskRow, ...]] = field(default_factory=dict)
     checks: tuple[Check, ...] | None = None
     """The machine's pre-flight; None: it was not asked for, or there is no machine."""
 
@@ -171,7 +176,15 @@ def make_plan(
     placing = judge(session, resolved, observed)
     names = tuple(candidacy.machine.name for candidacy in placing.candidates)
     if not placing.candidates:
-        return LeasePlan(None, (), None, names, placing.reasons, nic_tables=placing.tables)
+        return LeasePlan(
+            None,
+            (),
+            None,
+            names,
+            placing.reasons,
+            nic_tables=placing.tables,
+            disk_tables=placing.disk_tables,
+        )
     first = placing.candidates[0]
     return LeasePlan(
         machine=first.machine.name,
@@ -181,6 +194,8 @@ def make_plan(
         reasons=placing.reasons,
         bonds=first.bonds,
         nic_tables=placing.tables,
+        disks=first.disk_table,
+        disk_tables=placing.disk_tables,
     )
 
 

@@ -113,8 +113,9 @@ class Leases:
                 )
             plan = make_plan(session, resolved, observed, self._preflight.taken_on)
             if not plan.candidates:
-                tables = {name: [asdict(r) for r in rows] for name, rows in plan.nic_tables.items()}
-                raise NoExactMatch(resolved.words(), plan.reasons, tables)
+                nics = {name: [asdict(r) for r in rows] for name, rows in plan.nic_tables.items()}
+                disks = {name: [asdict(r) for r in rows] for name, rows in plan.disk_tables.items()}
+                raise NoExactMatch(resolved.words(), plan.reasons, nics, disks)
             _refuse_in_use(session, plan, in_use)
             at = self._now()
             lease = Lease(

@@ -1,6 +1,8 @@
 """Ironic's words: every state it has, inventories as its agent sends them."""
 
+import json
 import subprocess
+from dataclasses import asdict
 from typing import Any
 from uuid import UUID
 
@@ -8,8 +10,9 @@ import pytest
 from ironic_process import ENVIRONMENT
 
 from rackhand.adapters.ironic.translate import STATES, hardware, observed
+from rackhand.model.disk_content import DiskContent, Partition, Signature, VolumeGroup
 from rackhand.model.errors import InvalidValue
-from rackhand.model.machine import Firmware, MachineState, Transport
+from rackhand.model.machine import Disk, Firmware, Hba, MachineState, Transport
 
 MACHINE = UUID("00000000-0000-4000-8000-000000000001")
 
@@ -106,6 +109,22 @@ def test_our_own_list_of_disks_wins() -> None:
         "disks": [{"name": "/dev/sdb", "size_bytes": 5, "transport": "fc", "removable": False}]
     }
     assert [disk.transport for disk in hardware(report).disks] == [Transport.FIBRE_CHANNEL]
+
+
+def test_what_our_collector_tells_of_disks_and_adapters_is_read_back() -> None:
+    group = VolumeGroup("rootvg", "u", "p")
+    part = Partition(1, 1 << 20, 8 << 20, "0x8e", None, (Signature("LVM2_member"),), group)
+    disk = Disk(
+        "/dev/sda", 5, Transport.SAS, slot="3", enclosure="DP BACKPLANE", expanders=1, lun=0,
+        content=DiskContent("dos", (part,), (Signature("x", "l", "u"),), None, None),
+    )  # fmt: skip
+    adapter = Hba(Transport.FIBRE_CHANNEL, "lpfc", "0000:05:00.0", "0x10000000c9a1b2c3")
+    told = {"disks": [asdict(disk)], "adapters": [asdict(adapter)]}
+    report = _inventory()
+    report["plugin_data"]["rackhand"] = json.loads(json.dumps(told))
+    found = hardware(report)
+    assert found.disks == (disk,)
+    assert found.hbas == (adapter,)
 
 
 def test_a_lacking_fact_is_named() -> None:

@@ -1,12 +1,18 @@
-"""An HTTP server on loopback for what the ramdisk fetches."""
+"""An HTTP server on loopback for what the ramdisk fetches, and a disk to write it on."""
 
 import http.server
+import subprocess
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from loop_disk import DISK_BYTES
+
+from rackhand.model.machine import Disk, Transport
+from rackhand.plugins.agent import records, write_step
+from rackhand.plugins.agent.block_devices import BlockDevice
 
 
 class Served:
@@ -45,3 +51,22 @@ def serve(tmp_path: Path) -> Iterator[Served]:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield served
         server.shutdown()
+
+
+@pytest.fixture
+def disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Disk]:
+    """A dirty loop device that lsblk calls a local disk."""
+    backing = tmp_path / "backing"
+    backing.write_bytes(b"\xaa" * DISK_BYTES)
+    made = subprocess.run(
+        ["losetup", "--find", "--show", "--partscan", backing],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    device = Disk(made.stdout.strip(), DISK_BYTES, Transport.VIRTIO, serial="L-1")
+    known = {"loop": BlockDevice(Path(device.name).name, "disk", (device,))}
+    monkeypatch.setattr(write_step, "read_block_devices", lambda: known)
+    monkeypatch.setattr(records, "FOLDER", tmp_path / "records")
+    yield device
+    subprocess.run(["losetup", "--detach", device.name], check=True)

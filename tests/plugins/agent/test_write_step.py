@@ -6,44 +6,29 @@ import hashlib
 import json
 import os
 import subprocess
-from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import pytest
+from loop_disk import DISK_BYTES
+from lvm_bytes import physical_volume
 
 from rackhand.model.flavor import ANY_DISK, DiskHint
 from rackhand.model.machine import Disk, Transport
-from rackhand.plugins.agent import write_step
+from rackhand.plugins.agent import records, write_step
 from rackhand.plugins.agent.block_devices import BlockDevice
 from rackhand.plugins.agent.image_stream import StreamError
 from rackhand.plugins.agent.manifest import FORMAT
+from rackhand.plugins.agent.old_table import undo_ranges
 from rackhand.plugins.agent.write_step import WriteRefused, unpack_config_drive, write_machine
 from rackhand.render.write_order import WriteOrder, parse_write_order, render_write_order
 
 MIB = 1 << 20
-IMAGE_BYTES, DISK_BYTES = 16 * MIB, 40 * MIB
+IMAGE_BYTES = 16 * MIB
 GUID = UUID("11111111-2222-4333-8444-555555555555")
 DRIVE = b"CONFIG" * 1000
-
-
-@pytest.fixture
-def disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Disk]:
-    """A dirty loop device that lsblk calls a local disk."""
-    backing = tmp_path / "backing"
-    backing.write_bytes(b"\xaa" * DISK_BYTES)
-    made = subprocess.run(
-        ["losetup", "--find", "--show", "--partscan", backing],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    device = Disk(made.stdout.strip(), DISK_BYTES, Transport.VIRTIO, serial="L-1")
-    known = {"loop": BlockDevice(Path(device.name).name, "disk", (device,))}
-    monkeypatch.setattr(write_step, "read_block_devices", lambda: known)
-    yield device
-    subprocess.run(["losetup", "--detach", device.name], check=True)
 
 
 def _order(tmp_path: Path, serve: Any, disk: Disk, /, **changes: Any) -> WriteOrder:
@@ -128,6 +113,46 @@ def test_a_shared_disk_is_refused_although_it_was_ordered(
         write_machine(_order(tmp_path, serve, disk), None, GUID, lambda _: None)
 
 
+def test_the_old_table_is_kept_and_brings_it_back(tmp_path: Path, serve: Any, disk: Disk) -> None:
+    make = ["sgdisk", "-n1:2048:+8M", "-c1:old system", "-n2:0:+4M", disk.name]
+    subprocess.run(make, check=True, capture_output=True)
+    before = subprocess.run(["sfdisk", "--dump", disk.name], capture_output=True, check=True)
+    write_machine(_order(tmp_path, serve, disk), _drive(), GUID, lambda _: None)
+    record = json.loads(records.kept()["disks-before-write.json"])
+    assert record["written"] == disk.name
+    assert record["disks"][0]["content"]["partitions"][0]["name"] == "old system"
+    with Path(disk.name).open("r+b", buffering=0) as raw:
+        for offset, content in undo_ranges(record["undo"]):
+            os.pwrite(raw.fileno(), content, offset)
+    after = subprocess.run(["sfdisk", "--dump", disk.name], capture_output=True, check=True)
+    assert after.stdout == before.stdout
+
+
+def test_a_second_volume_group_of_the_images_name_is_named_before_anything_is_written(
+    tmp_path: Path, serve: Any, disk: Disk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = tmp_path / "lun"
+    other.write_bytes(physical_volume("rootvg"))
+    lun = Disk(str(other), other.stat().st_size, Transport.FIBRE_CHANNEL, serial="LUN-7")
+    known = {d.name: BlockDevice(d.name, "disk", (d,)) for d in (disk, lun)}
+    monkeypatch.setattr(write_step, "read_block_devices", lambda: known)
+    order = _order(tmp_path, serve, disk, volume_group="rootvg")
+    with pytest.raises(WriteRefused, match=r"LUN-7.* holds a volume group rootvg"):
+        write_machine(order, None, GUID, lambda _: None)
+    assert Path(disk.name).read_bytes() == b"\xaa" * DISK_BYTES
+    write_machine(replace(order, volume_group="othervg"), None, GUID, lambda _: None)
+
+
+def test_nothing_is_written_whose_undo_cannot_be_kept(
+    tmp_path: Path, serve: Any, disk: Disk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "full").write_text("")
+    monkeypatch.setattr(records, "FOLDER", tmp_path / "full")
+    with pytest.raises(WriteRefused, match="cannot be kept"):
+        write_machine(_order(tmp_path, serve, disk), None, GUID, lambda _: None)
+    assert Path(disk.name).read_bytes() == b"\xaa" * DISK_BYTES
+
+
 def test_a_file_is_no_disk(tmp_path: Path) -> None:
     (tmp_path / "vda").write_bytes(b"")
     with pytest.raises(WriteRefused, match="no block device"):
@@ -149,19 +174,3 @@ def test_config_drives_that_cannot_be_are_refused() -> None:
 def test_an_order_survives_json(tmp_path: Path, serve: Any, disk: Disk) -> None:
     order = _order(tmp_path, serve, disk, disk_hint=DiskHint(serial="L-1", smallest=True))
     assert parse_write_order(json.loads(json.dumps(render_write_order(order)))) == order
-
-
-def test_cleaning_clears_local_disks_and_leaves_others_alone(tmp_path: Path, disk: Disk) -> None:
-    shared = Disk("/dev/never", DISK_BYTES, Transport.ISCSI, serial="S-1")
-    said: list[str] = []
-    write_step.clear_machine(
-        {
-            "a": BlockDevice(Path(disk.name).name, "disk", (disk,)),
-            "b": BlockDevice("never", "disk", (shared,)),
-        },
-        said.append,
-    )
-    content = Path(disk.name).read_bytes()
-    assert content[:MIB] == content[-MIB:] == bytes(MIB)
-    assert content[2 * MIB] == 0xAA
-    assert any("shared storage" in line for line in said)

@@ -12,6 +12,14 @@ from ipaddress import IPv4Address, IPv6Address
 from typing import Any
 from uuid import UUID
 
+from rackhand.adapters.database.disk_documents import (
+    from_disk,
+    from_disk_hint,
+    from_hba,
+    to_disk,
+    to_disk_hint,
+    to_hba,
+)
 from rackhand.adapters.database.network_documents import (
     from_bond,
     from_bond_ask,
@@ -19,7 +27,6 @@ from rackhand.adapters.database.network_documents import (
     to_bond_ask,
 )
 from rackhand.model.errors import Fault
-from rackhand.model.flavor import DiskHint
 from rackhand.model.lease import (
     LeaseSpec,
     NetworkAsk,
@@ -29,12 +36,10 @@ from rackhand.model.lease import (
     StageTime,
 )
 from rackhand.model.machine import (
-    Disk,
     Firmware,
     Hardware,
     Nic,
     PciDevice,
-    Transport,
     Wire,
 )
 from rackhand.model.names import Mac
@@ -53,32 +58,6 @@ def from_time(time: datetime) -> str:
 def to_time(text: str) -> datetime:
     """Return the moment, in UTC."""
     return datetime.fromisoformat(text).astimezone(UTC)
-
-
-def from_disk_hint(hint: DiskHint) -> Document:
-    """Return a disk hint as a document."""
-    return {
-        "serial": hint.serial,
-        "wwn": hint.wwn,
-        "model": hint.model,
-        "size_min_bytes": hint.size_min_bytes,
-        "size_max_bytes": hint.size_max_bytes,
-        "rotational": hint.rotational,
-        "smallest": hint.smallest,
-    }
-
-
-def to_disk_hint(document: Document) -> DiskHint:
-    """Return the disk hint."""
-    return DiskHint(
-        serial=document["serial"],
-        wwn=document["wwn"],
-        model=document["model"],
-        size_min_bytes=document["size_min_bytes"],
-        size_max_bytes=document["size_max_bytes"],
-        rotational=document["rotational"],
-        smallest=document["smallest"],
-    )
 
 
 def from_fault(fault: Fault) -> Document:
@@ -217,40 +196,6 @@ def to_wire_probe(document: Document) -> WireProbe:
     )
 
 
-def from_disk(disk: Disk) -> Document:
-    """Return a disk as a document."""
-    return {
-        "name": disk.name,
-        "size_bytes": disk.size_bytes,
-        "transport": disk.transport.value,
-        "model": disk.model,
-        "vendor": disk.vendor,
-        "serial": disk.serial,
-        "wwn": disk.wwn,
-        "rotational": disk.rotational,
-        "removable": disk.removable,
-        "read_only": disk.read_only,
-        "by_path": disk.by_path,
-    }
-
-
-def to_disk(document: Document) -> Disk:
-    """Return the disk."""
-    return Disk(
-        name=document["name"],
-        size_bytes=document["size_bytes"],
-        transport=Transport(document["transport"]),
-        model=document["model"],
-        vendor=document["vendor"],
-        serial=document["serial"],
-        wwn=document["wwn"],
-        rotational=document["rotational"],
-        removable=document["removable"],
-        read_only=document["read_only"],
-        by_path=document["by_path"],
-    )
-
-
 def _from_pci(device: PciDevice) -> Document:
     return {
         "address": device.address,
@@ -287,6 +232,7 @@ def from_hardware(hardware: Hardware) -> Document:
         "disks": [from_disk(disk) for disk in hardware.disks],
         "pci": [_from_pci(device) for device in hardware.pci],
         "cpu_model": hardware.cpu_model,
+        "hbas": [from_hba(hba) for hba in hardware.hbas],
     }
 
 
@@ -304,6 +250,7 @@ def to_hardware(document: Document) -> Hardware:
         disks=tuple(to_disk(disk) for disk in document["disks"]),
         pci=tuple(_to_pci(device) for device in document["pci"]),
         cpu_model=document["cpu_model"],
+        hbas=tuple(to_hba(hba) for hba in document["hbas"]),
     )
 
 

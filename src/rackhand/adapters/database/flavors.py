@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from rackhand.adapters.database import tables
-from rackhand.adapters.database.documents import from_disk_hint, to_disk_hint
+from rackhand.adapters.database.disk_documents import from_disk_hint, to_disk_hint
 from rackhand.adapters.database.shelf import Row, TableShelf
 from rackhand.model.flavor import Flavor
 

@@ -318,4 +318,5 @@ def _write_order(order: DeployOrder) -> WriteOrder:
         manifest_sha256=order.manifest_sha256,
         disk=order.disk,
         disk_hint=order.disk_hint,
+        volume_group=order.volume_group,
     )

@@ -6,11 +6,13 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 from uuid import UUID
 
+from rackhand.model.disk_content import DiskContent, Partition, Signature, VolumeGroup
 from rackhand.model.errors import InvalidValue
 from rackhand.model.machine import (
     Disk,
     Firmware,
     Hardware,
+    Hba,
     MachineState,
     Nic,
     Observed,
@@ -133,6 +135,10 @@ def hardware(report: Mapping[str, Any]) -> Hardware:
             ),
             pci=tuple(_pci(device) for device in extra.get("pci_devices") or []),
             cpu_model=_text(inventory["cpu"].get("model_name")),
+            hbas=tuple(
+                Hba(**{**hba, "transport": Transport(hba["transport"])})
+                for hba in (extra.get("rackhand") or {}).get("adapters") or []
+            ),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise InvalidValue(
@@ -172,8 +178,30 @@ def _neighbour(said: Mapping[str, Any]) -> LldpNeighbour:
 
 
 def _own_disk(disk: Mapping[str, Any]) -> Disk:
-    """Read back what plugins/agent/block_devices.disk_report wrote."""
-    return Disk(**{**disk, "transport": Transport(disk["transport"])})
+    """Read back what plugins/agent/hardware.py's collector wrote."""
+    content = disk.get("content")
+    return Disk(
+        **{
+            **disk,
+            "transport": Transport(disk["transport"]),
+            "content": None if content is None else _content(content),
+        }
+    )
+
+
+def _content(content: Mapping[str, Any]) -> DiskContent:
+    areas = [_area(area) for area in content["partitions"]]
+    partitions = tuple(Partition(**area) for area in areas)
+    return DiskContent(**{**_area(content), "partitions": partitions})
+
+
+def _area(area: Mapping[str, Any]) -> dict[str, Any]:
+    group = area["volume_group"]
+    return {
+        **area,
+        "signatures": tuple(Signature(**signature) for signature in area["signatures"]),
+        "volume_group": None if group is None else VolumeGroup(**group),
+    }
 
 
 def _agent_disk(disk: Mapping[str, Any]) -> Disk:

@@ -21,6 +21,13 @@ class DiskHintBody(Body):
     size_min_bytes: Count | None = None
     size_max_bytes: Count | None = None
     rotational: Flag | None = None
+    slot: Annotated[
+        str | None, Field(description="Bay, SATA port or PCI slot, as `machine show` says.")
+    ] = None
+    exclude: Annotated[
+        tuple[str, ...],
+        Field(description="Never these: each a disk's serial, WWN, model or slot."),
+    ] = ()
     smallest: Annotated[
         Flag, Field(description="Where several disks remain, take the smallest.")
     ] = False

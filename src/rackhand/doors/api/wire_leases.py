@@ -34,6 +34,7 @@ from rackhand.model.lease import (
     Stage,
 )
 from rackhand.model.machine import Disk
+from rackhand.rules.disk_table import DiskRow
 from rackhand.rules.nic_table import NicRow
 from rackhand.rules.preflight import Check
 from rackhand.rules.stages import ledger_seconds
@@ -208,7 +209,9 @@ def _ledger(lease: Lease) -> list[LedgerEntry]:
 class PlanAnswer(Answer):
     """What a request would get now; ``reasons`` says of every other machine why not.
 
-    ``nic_tables`` holds, of those whose cables do not fit, each NIC against each network.
+    ``nic_tables`` holds, of those whose cables do not fit, each NIC against each network,
+    ``disk_tables``, of those where no disk can be written, each disk. ``disks`` are the
+    planned machine's, with what lay on them when it was inspected.
     ``checks`` is the machine's pre-flight where it was asked for; in each ``ok`` is null
     where nobody could be asked.
     """
@@ -220,6 +223,8 @@ class PlanAnswer(Answer):
     candidates: tuple[str, ...]
     reasons: Mapping[str, tuple[str, ...]]
     nic_tables: Mapping[str, tuple[NicRow, ...]]
+    disks: tuple[DiskRow, ...]
+    disk_tables: Mapping[str, tuple[DiskRow, ...]]
     checks: tuple[Check, ...] | None
 
     @classmethod

@@ -27,6 +27,7 @@ def tell(complaint: Complaint) -> None:
     if reasons:
         tell_reasons(reasons)
     tell_nic_tables(complaint.details.get("nic_tables") or {})
+    tell_disk_tables(complaint.details.get("disk_tables") or {})
     if complaint.hint:
         print(f"{_('hint')}: {complaint.hint}", file=sys.stderr)
 
@@ -51,6 +52,22 @@ def tell_nic_tables(
             columns,
             to_stderr=to_stderr,
         )
+
+
+def tell_disk_tables(
+    tables: Mapping[str, Sequence[Mapping[str, Any]]], *, to_stderr: bool = True
+) -> None:
+    """Print, of each machine where no disk can be written, every disk and why not."""
+    from rackhand.doors.cli.disk_tables import DISK_FACTS, why_rows
+    from rackhand.doors.cli.tables import Column, print_table
+
+    for machine, rows in tables.items():
+        if not rows:
+            continue
+        print(file=sys.stderr if to_stderr else sys.stdout)
+        title = _("DISK")
+        columns = [Column(f"{title} ({machine})", "name"), *DISK_FACTS, Column(_("WHY NOT"), "why")]
+        print_table(why_rows(rows), columns, to_stderr=to_stderr)
 
 
 def tell_reasons(reasons: Mapping[str, Sequence[str]], *, to_stderr: bool = True) -> None:

@@ -7,7 +7,8 @@ from typing import Any
 
 import click
 
-from rackhand.doors.cli.complaints import tell_nic_tables, tell_reasons
+from rackhand.doors.cli.complaints import tell_disk_tables, tell_nic_tables, tell_reasons
+from rackhand.doors.cli.disk_tables import DISK_FACTS, chosen, content_words
 from rackhand.doors.cli.exits import Complaint, ExitCode
 from rackhand.doors.cli.tables import Column, print_data, print_facts, print_table, size, when
 from rackhand.doors.cli.words import _
@@ -23,6 +24,10 @@ def _disk(disk: Mapping[str, Any] | None) -> str | None:
         return None
     facts = (disk["name"], size(disk["size_bytes"]), disk["model"], disk["serial"])
     return ", ".join(str(fact) for fact in facts if fact)
+
+
+def _content(placement: Mapping[str, Any] | None) -> list[str] | None:
+    return None if placement is None else content_words(placement["disk"])
 
 
 COLUMNS = [
@@ -41,6 +46,7 @@ _FACTS = [
     Column(_("HOST NAME"), "spec.hostname"),
     Column(_("WANTED"), lambda lease: _(lease["intent"])),
     Column(_("DISK"), lambda lease: _disk((lease["placement"] or {}).get("disk"))),
+    Column(_("ON IT AT INSPECTION"), lambda lease: _content(lease["placement"])),
     Column(_("SSH KEYS"), lambda lease: len(lease["spec"]["ssh_keys"])),
     Column(_("ASKED"), lambda lease: when(lease["created_at"])),
     Column(_("DEADLINE"), lambda lease: when(lease["deadline_at"])),
@@ -80,6 +86,12 @@ _PLAN = [
     Column(_("OTHERS THAT FIT"), lambda plan: plan["candidates"][1:]),
 ]
 _PLANNED_NICS = [*_NICS, Column("NIC", "nic")]
+_PLANNED_DISKS = [
+    Column(_("DISK"), "name"),
+    *DISK_FACTS,
+    Column(_("PLANNED"), chosen),
+    Column(_("ON IT AT INSPECTION"), content_words),
+]
 _RESULTS = {True: _("passed"), False: _("failed"), None: _("not asked")}
 _CHECKS = [
     Column(_("CHECK"), lambda check: _(check["name"])),
@@ -116,6 +128,9 @@ def print_plan(plan: Mapping[str, Any], output: str) -> None:
         click.echo()
         print_table(plan["nics"], _PLANNED_NICS)
         _print_bonds(plan["bonds"])
+        if plan["disks"]:
+            click.echo()
+            print_table(plan["disks"], _PLANNED_DISKS)
         if plan["checks"] is not None:
             click.echo()
             print_table(plan["checks"], _CHECKS)
@@ -123,6 +138,7 @@ def print_plan(plan: Mapping[str, Any], output: str) -> None:
             click.echo()
             tell_reasons(plan["reasons"], to_stderr=False)
             tell_nic_tables(plan["nic_tables"], to_stderr=False)
+            tell_disk_tables(plan["disk_tables"], to_stderr=False)
 
 
 def _print_bonds(bonds: Sequence[Mapping[str, Any]]) -> None:
@@ -152,5 +168,5 @@ def no_match(plan: Mapping[str, Any], shown: bool) -> Complaint:
         "no-exact-match",
         f"no machine matches exactly ({len(plan['reasons'])} looked at)",
         "change the request, or see `rackhand machine list`",
-        {key: plan[key] for key in ("reasons", "nic_tables")} if shown else {},
+        {key: plan[key] for key in ("reasons", "nic_tables", "disk_tables")} if shown else {},
     )

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from rackhand.doors.cli.disk_tables import content_words
 from rackhand.doors.cli.tables import Column, print_data, print_facts, print_table, size, when
 from rackhand.doors.cli.wiring_table import contradictions, print_wiring
 from rackhand.doors.cli.words import _
@@ -37,6 +38,10 @@ def _fault(machine: Mapping[str, Any], key: str = "code") -> str | None:
     if not trouble and contradictions(machine):
         return "wiring-contradiction"
     return str(trouble) if trouble else None
+
+
+def _controller(disk: Mapping[str, Any]) -> str | None:
+    return " ".join(filter(None, (disk["controller"], disk["driver"]))) or None
 
 
 COLUMNS = [
@@ -80,6 +85,15 @@ _DISKS = [
     Column(_("MODEL"), "model"),
     Column(_("SERIAL"), "serial"),
     Column("WWN", "wwn"),
+    Column(_("SLOT"), "slot"),
+    Column(_("CONTROLLER"), _controller),
+    Column(_("ON IT AT INSPECTION"), content_words),
+]
+_ADAPTERS = [
+    Column(_("CONTROLLER"), lambda hba: hba["pci_address"] or hba["driver"]),
+    Column(_("TRANSPORT"), "transport"),
+    Column(_("DRIVER"), lambda hba: hba["driver"] or _("none: what hangs there was not seen")),
+    Column(_("PORT NAME"), "port_name"),
 ]
 _PCI = [
     Column("PCI", "address"),
@@ -90,7 +104,7 @@ _PCI = [
 
 
 def print_machine(machine: Mapping[str, Any], output: str) -> None:
-    """Print one machine: facts, cables with their verdicts, NICs, disks, PCI devices."""
+    """Print one machine: facts, cables with verdicts, NICs, disks, controllers, PCI devices."""
     if output != "table":
         print_data(machine, output)
         return
@@ -100,9 +114,14 @@ def print_machine(machine: Mapping[str, Any], output: str) -> None:
 
 
 def print_parts(machine: Mapping[str, Any]) -> None:
-    """Print tables of NICs, disks and PCI devices, as far as there are any."""
-    hardware = machine["hardware"] or {"nics": [], "disks": [], "pci": []}
-    tables = ((hardware["nics"], _NICS), (hardware["disks"], _DISKS), (hardware["pci"], _PCI))
+    """Print tables of NICs, disks, controllers and PCI devices, as far as there are any."""
+    hardware = machine["hardware"] or {"nics": [], "disks": [], "hbas": [], "pci": []}
+    tables = (
+        (hardware["nics"], _NICS),
+        (hardware["disks"], _DISKS),
+        (hardware["hbas"], _ADAPTERS),
+        (hardware["pci"], _PCI),
+    )
     for rows, columns in tables:
         if rows:
             click.echo()

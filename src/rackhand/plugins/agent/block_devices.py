@@ -3,35 +3,19 @@
 from __future__ import annotations
 
 import json
-import re
 import subprocess
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
 from rackhand.model.machine import Disk, Transport
-from rackhand.rules.root_disk import judge_disk
+from rackhand.plugins.agent.disk_origin import SYSFS, origin_of
+from rackhand.rules.root_disk import LOCAL_TRANSPORTS, REMOTE_TRANSPORTS, judge_disk
+from rackhand.rules.shared_storage import mark_paths
 
-SYSFS = Path("/sys")
 BY_PATH = Path("/dev/disk/by-path")
 _COLUMNS = "KNAME,TYPE,SIZE,ROTA,TRAN,MODEL,VENDOR,SERIAL,WWN,RM,RO"
-
-# The SCSI host's driver (proc_name) where lsblk names no transport.
-_RAID_DRIVERS = frozenset(
-    {
-        *("3w-9xxx", "3w-sas", "aacraid", "arcmsr", "hpsa", "hptiop", "megaraid"),
-        *("megaraid_legacy", "megaraid_mm", "megaraid_sas", "mpi3mr", "mvumi", "pm80xx"),
-        *("smartpqi", "stex"),
-    }
-)
-_DRIVER_TRANSPORTS = {
-    "virtio_scsi": Transport.VIRTIO,
-    "sym53c8xx": Transport.SPI,
-    "mptspi": Transport.SPI,
-    "vmw_pvscsi": Transport.SPI,
-    "iscsi_tcp": Transport.ISCSI,
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,10 +44,14 @@ def read_block_devices() -> Mapping[str, BlockDevice]:
 def parse_block_devices(
     report: Mapping[str, Any], sysfs: Path, by_path: Mapping[str, str]
 ) -> Mapping[str, BlockDevice]:
-    """Turn lsblk's JSON tree into devices; a device under two parents stands on both."""
+    """Turn lsblk's JSON tree into devices; a device under two parents stands on both.
+
+    How a disk is attached is sysfs's word; lsblk's can only make it stricter.
+    """
     devices: dict[str, BlockDevice] = {}
-    for top in report.get("blockdevices", []):
-        disk = _disk(top, sysfs, by_path)
+    tops = report.get("blockdevices", [])
+    disks_above = mark_paths([_disk(top, sysfs, by_path) for top in tops])
+    for top, disk in zip(tops, disks_above, strict=True):
         for node in _walk(top):
             name, before = node["kname"], devices.get(node["kname"])
             disks = (*(before.disks if before else ()), disk)
@@ -81,11 +69,6 @@ def whole_disks(devices: Mapping[str, BlockDevice]) -> list[Disk]:
     return [device.disks[0] for device in devices.values() if device.kind == "disk"]
 
 
-def disk_report(devices: Mapping[str, BlockDevice]) -> list[dict[str, Any]]:
-    """Return all disks as JSON types, for the inspection to pass on."""
-    return [asdict(disk) for disk in whole_disks(devices)]
-
-
 def _walk(node: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
     yield node
     for child in node.get("children", []):
@@ -94,10 +77,12 @@ def _walk(node: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
 
 def _disk(node: Mapping[str, Any], sysfs: Path, by_path: Mapping[str, str]) -> Disk:
     name = node["kname"]
+    origin = origin_of(name, sysfs)
+    place = {f.name: getattr(origin, f.name) for f in fields(origin) if f.name != "transport"}
     return Disk(
         name=f"/dev/{name}",
         size_bytes=int(node.get("size") or 0),
-        transport=_transport(name, node.get("tran"), sysfs),
+        transport=_stricter(node.get("tran"), origin.transport),
         model=_text(node.get("model")),
         vendor=_text(node.get("vendor")),
         serial=_text(node.get("serial")),
@@ -106,6 +91,7 @@ def _disk(node: Mapping[str, Any], sysfs: Path, by_path: Mapping[str, str]) -> D
         removable=bool(node.get("rm")),
         read_only=bool(node.get("ro")),
         by_path=by_path.get(name),
+        **place,
     )
 
 
@@ -113,35 +99,15 @@ def _text(value: object) -> str | None:
     return str(value).strip() or None if value is not None else None
 
 
-def _transport(name: str, said: str | None, sysfs: Path) -> Transport:
-    """Return how the disk is attached; UNKNOWN wherever that is not certain."""
-    if said == "nvme":
-        return _nvme_transport(name, sysfs)
-    if said:
-        return Transport(said) if said in set(Transport) else Transport.UNKNOWN
-    place = str((sysfs / "block" / name).resolve())
-    host = re.search(r"/(host\d+)/", place)
-    if host is None:
-        return Transport.VIRTIO if re.search(r"/virtio\d+/", place) else Transport.UNKNOWN
-    driver = _read(sysfs / "class/scsi_host" / host[1] / "proc_name")
-    if driver in _RAID_DRIVERS:
-        return Transport.RAID
-    return _DRIVER_TRANSPORTS.get(driver, Transport.UNKNOWN)
-
-
-def _nvme_transport(name: str, sysfs: Path) -> Transport:
-    """NVMe over fabrics also reads as ``nvme``: local is only what is on PCIe."""
-    device = sysfs / "block" / name / "device"
-    found = [_read(path) for path in (device / "transport", *device.glob("nvme*/transport"))]
-    transports = {text for text in found if text}
-    return Transport.NVME if transports == {"pcie"} else Transport.UNKNOWN
-
-
-def _read(path: Path) -> str:
-    try:
-        return path.read_text().strip()
-    except OSError:
-        return ""
+def _stricter(said: str | None, seen: Transport) -> Transport:
+    """Return what sysfs shows, unless lsblk knows of something that is never written."""
+    if said is None or said not in set(Transport):
+        return seen
+    word = Transport(said)
+    if word is Transport.ATA and seen is Transport.SATA:
+        return word
+    forbidden = word in REMOTE_TRANSPORTS or word is Transport.USB
+    return word if forbidden and seen in LOCAL_TRANSPORTS else seen
 
 
 def _by_path_links() -> dict[str, str]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import subprocess
 import time
 from collections.abc import Mapping
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -13,18 +15,23 @@ from ironic_python_agent import errors, hardware, inspector
 from oslo_log import log
 
 from rackhand.model.errors import InvalidValue
-from rackhand.plugins.agent import log_mask
+from rackhand.plugins.agent import log_mask, records
 from rackhand.plugins.agent.block_devices import (
     BlockDevice,
-    disk_report,
     may_be_written,
     read_block_devices,
+    whole_disks,
 )
+from rackhand.plugins.agent.disk_contents import read_contents
+from rackhand.plugins.agent.disk_origin import SYSFS
+from rackhand.plugins.agent.erase import clean_machine
+from rackhand.plugins.agent.host_adapters import find_adapters
 from rackhand.plugins.agent.image_stream import StreamError
 from rackhand.plugins.agent.image_writer import ImageWriteError
 from rackhand.plugins.agent.partition_table import PartitionTableError
-from rackhand.plugins.agent.write_step import WriteRefused, clear_machine, write_machine
+from rackhand.plugins.agent.write_step import WriteRefused, write_machine
 from rackhand.render.write_order import parse_write_order
+from rackhand.rules.erasure import policy_from_arguments
 
 LOG = log.getLogger(__name__)
 
@@ -99,15 +106,31 @@ class RackhandHardwareManager(hardware.HardwareManager):
         LOG.info("written: %s", result)
         return result
 
-    def erase_devices_metadata(self, _node: Any, _ports: Any) -> None:
-        """Clear every disk that may be written; raises BlockDeviceEraseError.
+    def erase_devices_metadata(self, _node: Any, _ports: Any) -> dict[str, Any]:
+        """Clean every disk that may be written, as the policy says; raises BlockDeviceEraseError.
 
-        The generic manager's step of this name, minus its dozen of tools per device.
+        The one cleaning step that Ironic is told to run, whatever the policy: the generic
+        manager's of this name minus its dozen of tools per device.
         """
         try:
-            clear_machine(read_block_devices(), lambda text: LOG.info("%s", text))
-        except (WriteRefused, OSError, ValueError, subprocess.SubprocessError) as error:
-            raise errors.BlockDeviceEraseError(f"the disks cannot be cleared: {error}") from error
+            policy = policy_from_arguments(Path("/proc/cmdline").read_text())
+            done = clean_machine(read_block_devices(), policy, lambda text: LOG.info("%s", text))
+            report = {"policy": policy, "disks": [asdict(erasure) for erasure in done]}
+            records.keep("cleaning", report)
+        except (InvalidValue, OSError, ValueError, subprocess.SubprocessError) as error:
+            raise errors.BlockDeviceEraseError(f"the disks cannot be cleaned: {error}") from error
+        failed = [f"{e.disk}: {'; '.join(e.notes)}" for e in done if e.failed]
+        if failed:
+            raise errors.BlockDeviceEraseError(f"not erased: {' | '.join(failed)}")
+        return report
+
+    def erase_devices(self, node: Any, ports: Any) -> dict[str, Any]:
+        """The generic manager's full erase, here as the policy says."""
+        return self.erase_devices_metadata(node, ports)
+
+    def collect_system_logs(self, io_dict: dict[str, Any], _file_list: list[str]) -> None:
+        """Add the disk records to the logs that a failed deployment leaves."""
+        io_dict.update((name, io.BytesIO(content)) for name, content in records.kept().items())
 
     def _known(self) -> Mapping[str, BlockDevice]:
         if time.monotonic() - self._devices_at > _LISTING_LASTS_S:
@@ -116,8 +139,13 @@ class RackhandHardwareManager(hardware.HardwareManager):
 
 
 def collect_disks(data: dict[str, Any], failures: Any) -> None:
-    """Inspection collector: every disk in our words, the hidden ones included."""
+    """Inspection collector: every disk in our words and what lies on it, hidden ones included."""
     try:
-        data.setdefault("rackhand", {})["disks"] = disk_report(read_block_devices())
+        disks = whole_disks(read_block_devices())
+        contents = read_contents(disks)
+        data.setdefault("rackhand", {}).update(
+            disks=[asdict(replace(disk, content=contents[disk.name])) for disk in disks],
+            adapters=[asdict(adapter) for adapter in find_adapters(SYSFS)],
+        )
     except (OSError, ValueError, subprocess.SubprocessError) as error:
         failures.add("rackhand: the disks cannot be listed: %s", error)

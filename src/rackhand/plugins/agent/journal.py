@@ -1,9 +1,13 @@
-"""An agent command that returns the ramdisk's journal, and nothing that takes time."""
+"""An agent command that returns the ramdisk's journal and records, and nothing that takes time."""
 
 from __future__ import annotations
 
+import io
+
 from ironic_python_agent import utils
 from ironic_python_agent.extensions import base
+
+from rackhand.plugins.agent import records
 
 JOURNAL_LINES = 20_000
 
@@ -13,9 +17,10 @@ class RackhandExtension(base.BaseAgentExtension):
 
     @base.sync_command("journal")
     def journal(self) -> dict[str, str]:
-        """Return the journal as the agent's log command does: base64 of a tar.gz.
+        """Return journal and disk records as the agent's log command does: base64 of a tar.gz.
 
         The agent's own command forks some twenty tools and udev queries besides.
         """
         output = utils.get_journalctl_output(lines=JOURNAL_LINES)
-        return {"system_logs": utils.gzip_and_b64encode(io_dict={"journal": output})}
+        files = {name: io.BytesIO(content) for name, content in records.kept().items()}
+        return {"system_logs": utils.gzip_and_b64encode(io_dict={"journal": output, **files})}

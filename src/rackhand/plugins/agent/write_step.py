@@ -13,12 +13,15 @@ import stat
 import subprocess
 import time
 from collections.abc import Mapping
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 from rackhand.model.machine import Disk
+from rackhand.plugins.agent import records
 from rackhand.plugins.agent.block_devices import BlockDevice, read_block_devices, whole_disks
+from rackhand.plugins.agent.disk_contents import open_for_reading, read_contents
 from rackhand.plugins.agent.image_stream import StreamError, fetch, stream
 from rackhand.plugins.agent.image_writer import (
     HEAD_BYTES,
@@ -28,9 +31,11 @@ from rackhand.plugins.agent.image_writer import (
     zero_holes,
 )
 from rackhand.plugins.agent.manifest import LIMIT_BYTES, Manifest, ManifestError, parse_manifest
+from rackhand.plugins.agent.old_table import undo_record
 from rackhand.plugins.agent.partition_table import TablePlan, plan_table
 from rackhand.render.write_order import WriteOrder
-from rackhand.rules.root_disk import choose_root_disk, judge_disk, same_disk
+from rackhand.rules.root_disk import choose_root_disk, same_disk
+from rackhand.rules.volume_clash import clashing_groups
 
 DRIVE_LIMIT_BYTES = 64 << 20
 """A config drive that unpacks to more is refused (gzip bombs; upstream's limit too)."""
@@ -57,12 +62,13 @@ def write_machine(
     devices = read_block_devices()
     disk = find_disk(order, whole_disks(devices), manifest.size_bytes)
     say(f"disk: {disk.name} ({disk.model}, serial {disk.serial}, {disk.size_bytes} bytes)")
+    look_before_write(order, disk, whole_disks(devices))
     release_disk(disk, devices)
     fd = open_disk(disk.name)
     try:
         size = os.lseek(fd, 0, os.SEEK_END)
         clear_signatures(fd, size, partitions_of(disk.name))
-        _reread_partitions(fd, disk.name)
+        reread_partitions(fd, disk.name)
         zeroed = zero_holes(fd, manifest)
         head = write_image(fd, manifest, stream(order.image_url, order.image_sha256), say)
         plan = plan_table(
@@ -80,23 +86,28 @@ def write_machine(
     return _result(disk, manifest, len(drive), zeroed, time.monotonic() - began)
 
 
-def clear_machine(devices: Mapping[str, BlockDevice], say: Progress) -> None:
-    """Clear the signatures of every disk that may be written at all.
+def look_before_write(order: WriteOrder, disk: Disk, disks: list[Disk]) -> None:
+    """Keep what lies on the disks, and the old partition table for undo; reading only.
 
-    Raises WriteRefused for a disk in use, OSError from a disk; disks before it are cleared.
+    Raises WriteRefused for another disk's volume group that bears the image's name, and
+    where the record cannot be kept.
     """
-    for disk in whole_disks(devices):
-        if not judge_disk(disk).ok:
-            say(f"{disk.name} is left alone: {'; '.join(judge_disk(disk).reasons)}")
-            continue
-        release_disk(disk, devices)
-        fd = open_disk(disk.name)
-        try:
-            clear_signatures(fd, os.lseek(fd, 0, os.SEEK_END), partitions_of(disk.name))
-            _reread_partitions(fd, disk.name)
-        finally:
-            os.close(fd)
-        say(f"{disk.name} (serial {disk.serial}) is cleared")
+    contents = read_contents(disks)
+    seen = [replace(one, content=contents[one.name]) for one in disks]
+    try:
+        with open_for_reading(disk.name) as old:
+            undo = undo_record(old.read, old.table(), disk.name)
+        records.keep(
+            "disks-before-write",
+            {"written": disk.name, "undo": undo, "disks": [asdict(one) for one in seen]},
+        )
+    except OSError as error:
+        raise WriteRefused(
+            f"the old partition table of {disk.name} cannot be kept: {error}"
+        ) from error
+    clashes = clashing_groups(seen, disk, order.volume_group)
+    if clashes:
+        raise WriteRefused("; ".join(clashes))
 
 
 def _manifest(order: WriteOrder) -> Manifest:
@@ -208,8 +219,11 @@ def check_table(fd: int, plan: TablePlan, drive: bytes) -> None:
             raise OSError(f"the {what} at byte {offset} does not read back as written")
 
 
-def _reread_partitions(fd: int, path: str) -> None:
-    """Drop the old partitions from the kernel's view, so that nothing opens them again."""
+def reread_partitions(fd: int, path: str) -> None:
+    """Drop the old partitions from the kernel's view, so that nothing opens them again.
+
+    Raises OSError while they are in use.
+    """
     try:
         fcntl.ioctl(fd, _BLKRRPART)
     except OSError as error:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ironic.common import exception, states
+from ironic.common import exception, faults, states
 from ironic.conductor import configdrive_utils, task_manager
 from ironic.conductor import utils as manager_utils
 from ironic.drivers import base
@@ -111,24 +111,29 @@ class RackhandDeploy(agent.CustomAgentDeploy):
         Inspection leaves its ramdisk running for the cleaning that follows (see
         adapters/ironic, ``fast_track``); no deployment may use that one, because it
         came through the boot NIC, not through the NIC that the lease asks for. The
-        VLANs that inspection told the ramdisk to probe go, too.
+        VLANs that inspection told the ramdisk to probe go, too. Before, its journal is
+        kept with the report of what was done to each disk; after a failure Ironic has
+        collected its logs already.
         """
         node = task.node
+        if node.fault != faults.CLEAN_FAILURE and node.driver_internal_info.get("agent_url"):
+            _keep_journal(node, "cleaning")
         of_inspection = ("fast_track", "kernel_append_params")
         node.driver_info = {k: v for k, v in node.driver_info.items() if k not in of_inspection}
         node.save()
         super().tear_down_cleaning(task)
 
 
-def _keep_journal(node: Any) -> None:
+def _keep_journal(node: Any, label: str | None = None) -> None:
     """Store the ramdisk's journal where Ironic stores failed deployments' logs.
 
-    A log that cannot be had never fails a deployment that succeeded.
+    ``label`` becomes part of the file's name. A log that cannot be had never fails what
+    succeeded.
     """
     try:
         result = agent_client.AgentClient()._command(
             node=node, method=JOURNAL_COMMAND, params={}, wait=True
         )
-        driver_utils.store_ramdisk_logs(node, result["command_result"]["system_logs"])
+        driver_utils.store_ramdisk_logs(node, result["command_result"]["system_logs"], label)
     except (exception.IronicException, OSError, KeyError, TypeError, ValueError) as error:
         LOG.warning("The ramdisk's journal of node %s is lost: %s", node.uuid, error)
