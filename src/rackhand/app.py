@@ -10,6 +10,7 @@ import signal
 import socket
 import sys
 import threading
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -28,6 +29,9 @@ from rackhand.adapters.probe import SshProbe
 from rackhand.doors.api.app import create_api
 from rackhand.doors.api.use_cases import UseCases
 from rackhand.model.errors import CallFailed, RackhandError, WrongState
+from rackhand.model.names import Mac
+from rackhand.model.network import IpAddress
+from rackhand.model.wiring import ForeignDhcp, ProbeHeard
 from rackhand.settings import Settings, read_settings
 from rackhand.up.state_dir import StatePaths
 from rackhand.work.changes import Changes
@@ -39,6 +43,7 @@ from rackhand.work.images import Images
 from rackhand.work.leases import Leases
 from rackhand.work.machines import Machines
 from rackhand.work.networks import Networks, Zones
+from rackhand.work.preflight import Preflight
 from rackhand.work.reconcile import Loop
 
 LOG = logging.getLogger("rackhand")
@@ -85,6 +90,7 @@ def build(settings: Settings) -> Core:
     engine = _engine(settings, client)
     files = HttpImageFiles(paths.images, settings.http_url)
     desk = GatewayDesk(store, changes)
+    preflight = Preflight(engine, _NoEars(store), now)
     work = UseCases(
         zones=Zones(store, now, uuid4, wake),
         networks=Networks(store, now, uuid4, wake),
@@ -93,7 +99,9 @@ def build(settings: Settings) -> Core:
         machines=Machines(
             store=store, engine=engine, deployer=engine, now=now, new_id=uuid4, wake=wake
         ),
-        leases=Leases(store, engine, now, uuid4, wake),
+        leases=Leases(
+            store=store, engine=engine, preflight=preflight, now=now, new_id=uuid4, wake=wake
+        ),
         lease_logs=LeaseLogs(store, IronicDeployLogs(paths.deploy_logs)),
         journal=Journal(store, changes),
         gateway=desk,
@@ -106,6 +114,7 @@ def build(settings: Settings) -> Core:
         boot_log=NginxBootLog(paths.access_log),
         probe=SshProbe(),
         image_files=files,
+        preflight=preflight,
         changes=changes,
         now=now,
         random=random.random,
@@ -113,6 +122,35 @@ def build(settings: Settings) -> Core:
         ramdisks_at_once=settings.ramdisks_at_once,
     )
     return Core(store, client, work, loop, changes)
+
+
+class _NoEars:
+    """Wires on which nothing is heard and nobody answers, as long as gateways report nothing."""
+
+    def __init__(self, store: DatabaseStore) -> None:
+        self._store = store
+
+    def probes_heard(self, macs: Collection[Mac], since: datetime) -> Sequence[ProbeHeard]:
+        """Return none."""
+        del macs, since
+        return ()
+
+    def listened(self, zone: str) -> Sequence[int]:
+        """Return the VLANs that a gateway serves there."""
+        with self._store.transaction() as session:
+            return sorted(net.vlan for net in session.networks.all() if net.zone == zone)
+
+    def foreign_dhcp(self, network: str) -> Sequence[ForeignDhcp]:
+        """Return none."""
+        del network
+        return ()
+
+    def in_use(
+        self, asked: Collection[tuple[str, IpAddress]]
+    ) -> Mapping[tuple[str, IpAddress], Mac]:
+        """Return none."""
+        del asked
+        return {}
 
 
 def _engine(settings: Settings, client: IronicClient) -> IronicEngine:

@@ -107,6 +107,7 @@ def test_no_driver_reaches_a_disk_of_others() -> None:
         ("ipa-api-url=https://ironic.example,http://b", ("ironic.example", 443)),
         ("ipa-api-url=http://[fd00::1]", ("fd00::1", 80)),
         ("ipa-api-url=mdns", None),
+        ("ipa-inspection-callback-url=http://10.9.0.1/v1/x quiet", ("10.9.0.1", 80)),
         ("no-ipa-api-url=http://x", None),
     ],
 )

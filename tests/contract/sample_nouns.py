@@ -7,6 +7,7 @@ from ipaddress import IPv4Address, IPv4Network
 from typing import Any
 from uuid import uuid4
 
+from rackhand.model.discovery import Discovery
 from rackhand.model.flavor import DiskHint, Flavor
 from rackhand.model.image import Image
 from rackhand.model.lease import Lease, LeaseSpec, NetworkAsk
@@ -103,3 +104,16 @@ def reservation(number: int = 1, **changes: Any) -> Reservation:
         "machine_id": uuid4(),
     }
     return Reservation(**values | changes)
+
+
+def discovery(number: int = 1, **changes: Any) -> Discovery:
+    values: dict[str, Any] = {
+        "id": uuid4(),
+        "name": f"new-{number}",
+        "mac": mac(number),
+        "network": "net-1",
+        "zone": "zone-1",
+        "address": IPv4Address(f"10.0.1.{number}"),
+        "at": NOON,
+    }
+    return Discovery(**values | changes)

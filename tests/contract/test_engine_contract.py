@@ -21,11 +21,22 @@ from rackhand.adapters.ironic.client import IronicClient
 from rackhand.adapters.ironic.engine import IronicEngine
 from rackhand.fakes.engine import FakeEngine
 from rackhand.fakes.server import plain_hardware
+from rackhand.model.bond import Bond, BondMode
 from rackhand.model.errors import EngineRefused
 from rackhand.model.flavor import ANY_DISK
+from rackhand.model.lease import NicAssignment
 from rackhand.model.machine import BmcAddress, BmcCredentials, MachineState, Observed, Wire
 from rackhand.model.names import Mac
-from rackhand.ports.engine import Deployer, DeployOrder, Engine, Enrolment, Verb
+from rackhand.ports.engine import (
+    NOTHING_ATTACHED,
+    Attached,
+    Attachment,
+    Deployer,
+    DeployOrder,
+    Engine,
+    Enrolment,
+    Verb,
+)
 
 S = MachineState
 PATIENCE_S = 60.0
@@ -47,9 +58,12 @@ class Rung:
     def enrolment(self) -> Enrolment:
         number = next(NUMBERS)
         bmc = BmcAddress(str(IPv4Address("10.250.0.0") + number), 623, "admin")
-        wire = Wire(Mac(f"52:54:fa:00:{number >> 8:02x}:{number & 255:02x}"), 100, boot=True)
+        wires = tuple(
+            Wire(Mac(f"52:54:fa:{nic:02x}:{number >> 8:02x}:{number & 255:02x}"), 100, boot=not nic)
+            for nic in range(3)
+        )
         name = f"contract-{number}"
-        return Enrolment(uuid4(), name, BmcCredentials(bmc, "secret"), (wire,))
+        return Enrolment(uuid4(), name, BmcCredentials(bmc, "secret"), wires)
 
     def wait(self, machine_id: UUID, *states: MachineState) -> Observed:
         """Look until the machine is in one of the states and unlocked."""
@@ -72,7 +86,9 @@ class Rung:
             self.wait(enrolment.machine_id, reached)
         return enrolment
 
-    def order(self, enrolment: Enrolment, lease_id: UUID) -> DeployOrder:
+    def order(
+        self, enrolment: Enrolment, lease_id: UUID, attached: Attached = NOTHING_ATTACHED
+    ) -> DeployOrder:
         disk = plain_hardware(enrolment.wires, serial=enrolment.name).disks[0]
         return DeployOrder(
             machine_id=enrolment.machine_id,
@@ -87,14 +103,30 @@ class Rung:
             meta_data={"uuid": str(lease_id), "hostname": "host-1"},
             network_data={"links": [], "networks": [], "services": []},
             user_data="#cloud-config\n",
+            attached=attached,
         )
 
-    def active(self) -> tuple[Enrolment, UUID]:
+    def allocated(self) -> tuple[Enrolment, UUID]:
         enrolment, lease_id = self.machine(S.AVAILABLE), uuid4()
         assert self.engine.allocate(lease_id, [enrolment.machine_id]) == enrolment.machine_id
-        self.engine.deploy(self.order(enrolment, lease_id))
+        return enrolment, lease_id
+
+    def active(self, bonded: bool = False) -> tuple[Enrolment, UUID]:
+        enrolment, lease_id = self.allocated()
+        attached = bond_and_nic(enrolment) if bonded else NOTHING_ATTACHED
+        self.engine.deploy(self.order(enrolment, lease_id, attached))
         self.wait(enrolment.machine_id, S.ACTIVE)
         return enrolment, lease_id
+
+
+def bond_and_nic(enrolment: Enrolment) -> Attached:
+    """A network and a tagged one on a bond of two NICs, and one tagged on the third NIC."""
+    first, second, third = (wire.mac for wire in enrolment.wires)
+    bond = Bond("bond0", BondMode.ACTIVE_BACKUP, (second, first), 1500, primary=second)
+    blue = NicAssignment(second, "blue", IPv4Address("10.0.0.7"), bond="bond0")
+    red = NicAssignment(second, "red", IPv4Address("10.1.0.7"), 200, bond="bond0")
+    store = NicAssignment(third, "store", IPv4Address("10.2.0.7"), 300)
+    return Attached((Attachment(blue, 100), Attachment(red, 200), Attachment(store, 300)), (bond,))
 
 
 @pytest.fixture(params=["fake", "ironic"])
@@ -161,12 +193,20 @@ class TestOutsideOfLeases:
         with pytest.raises(EngineRefused):
             rung.engine.enrol(other)
 
+    def test_a_bmc_is_asked_without_changing_anything(self, rung: Rung) -> None:
+        for state in (S.MANAGEABLE, S.AVAILABLE):
+            machine = rung.machine(state).machine_id
+            before = rung.wait(machine, state)
+            assert rung.engine.ask_bmc(machine) is None
+            assert rung.wait(machine, state) == before
+
     def test_an_unknown_machine_is_refused(self, rung: Rung) -> None:
         nobody, secret = uuid4(), "secret"
         for call in (
             lambda: rung.engine.begin(nobody, Verb.VERIFY),
             lambda: rung.engine.begin(nobody, Verb.POWER_ON),
             lambda: rung.engine.hardware(nobody),
+            lambda: rung.engine.ask_bmc(nobody),
             lambda: rung.engine.change_bmc_password(nobody, secret),
             lambda: rung.engine.deploy(rung.order(replace(rung.enrolment()), uuid4())),
         ):
@@ -253,3 +293,42 @@ class TestInsideOfLeases:
                 None,
             )
         assert rung.engine.observe(enrolment.machine_id).state is S.AVAILABLE
+
+
+class TestNetworksOfALease:
+    def test_they_are_attached_by_the_deployment_and_gone_with_the_release(
+        self, rung: Rung
+    ) -> None:
+        engine, (enrolment, _) = rung.engine, rung.active(bonded=True)
+        machine = enrolment.machine_id
+        assert engine.attached(machine) == bond_and_nic(enrolment)
+        engine.begin(machine, Verb.UNDEPLOY)
+        rung.wait(machine, S.AVAILABLE)
+        assert engine.attached(machine) == NOTHING_ATTACHED
+        # Another lease finds the NICs free.
+        other = uuid4()
+        assert engine.allocate(other, [machine]) == machine
+        single = Attached((replace(bond_and_nic(enrolment).attachments[2], vlan=301),))
+        engine.deploy(rung.order(enrolment, other, single))
+        rung.wait(machine, S.ACTIVE)
+        assert engine.attached(machine) == single
+
+    def test_an_order_for_an_unknown_nic_writes_nothing(self, rung: Rung) -> None:
+        engine, (enrolment, lease_id) = rung.engine, rung.allocated()
+        machine, strange = enrolment.machine_id, Mac("52:54:fb:00:00:01")
+        wanted = bond_and_nic(enrolment)
+        members = (enrolment.wires[0].mac, strange)
+        mistaken = replace(wanted, bonds=(replace(wanted.bonds[0], members=members),))
+        with pytest.raises(EngineRefused, match=strange) as caught:
+            engine.deploy(rung.order(enrolment, lease_id, mistaken))
+        assert caught.value.status == 409
+        assert engine.observe(machine).state is S.AVAILABLE
+        assert engine.attached(machine) == NOTHING_ATTACHED
+        engine.deploy(rung.order(enrolment, lease_id, wanted))
+        rung.wait(machine, S.ACTIVE)
+        assert engine.attached(machine) == wanted
+
+    def test_an_unknown_machine_is_refused(self, rung: Rung) -> None:
+        with pytest.raises(EngineRefused) as caught:
+            rung.engine.attached(uuid4())
+        assert caught.value.status == 404

@@ -75,6 +75,7 @@ def test_a_bmc_that_does_not_let_the_engine_in(
     engine.server(MACHINE).reachable = reachable
     engine.change_bmc_password(MACHINE, password)
     seen = after(engine, Verb.VERIFY)
+    assert error in (engine.ask_bmc(MACHINE) or "")
     assert (seen.state, seen.failed_task, seen.power_on) == (S.FAILED, "verify", None)
     assert error in (seen.error or "")
     engine.server(MACHINE).reachable = True

@@ -28,6 +28,7 @@ KINDS: dict[str, tuple[Callable[[Session], Shelf[Any]], Callable[[int], Any]]] =
     "image": (lambda session: session.images, sample.image),
     "machine": (lambda session: session.machines, sample.machine),
     "lease": (lambda session: session.leases, sample.lease),
+    "discovery": (lambda session: session.discoveries, sample.discovery),
 }
 
 

@@ -30,6 +30,7 @@ from rackhand.fakes.surroundings import (
     FakeGateway,
     FakeImageFiles,
     FakeProbe,
+    FakeWires,
 )
 from rackhand.work.changes import Changes
 from rackhand.work.deploy_logs import LeaseLogs
@@ -40,6 +41,7 @@ from rackhand.work.images import Images
 from rackhand.work.leases import Leases
 from rackhand.work.machines import Machines
 from rackhand.work.networks import Networks, Zones
+from rackhand.work.preflight import Preflight
 from rackhand.work.reconcile import Loop
 
 TOKEN = "test-token"
@@ -72,6 +74,8 @@ class House:
             "new_id": uuid4,
             "wake": self.changes.announce,
         }
+        self.wires = FakeWires({"front": ("lab", 100), "back": ("lab", 200), "data": ("lab", 200)})
+        self.preflight = Preflight(self.engine, self.wires, now)
         desk = GatewayDesk(self.store, self.changes)
         self.gateway = FakeGateway(follow=lambda: desk.plan().revision)
         self.work = UseCases(
@@ -80,7 +84,7 @@ class House:
             flavors=Flavors(**made),
             images=Images(image_files=self.files, **made),
             machines=Machines(engine=self.engine, deployer=self.engine, **made),
-            leases=Leases(engine=self.engine, **made),
+            leases=Leases(engine=self.engine, preflight=self.preflight, **made),
             lease_logs=LeaseLogs(self.store, self.logs),
             journal=Journal(self.store, self.changes),
             gateway=desk,
@@ -97,6 +101,7 @@ class House:
             boot_log=FakeBootLog(),
             probe=self.probe,
             image_files=self.files,
+            preflight=self.preflight,
             changes=self.changes,
             now=now,
             random=lambda: 0.5,

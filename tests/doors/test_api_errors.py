@@ -83,6 +83,37 @@ def test_flaws_name_every_place_in_a_persons_words(client: httpx.Client) -> None
     }
 
 
+@pytest.mark.parametrize(
+    ("path", "body", "sentence"),
+    [
+        (
+            "leases/plan",
+            {"networks": [{"network": "a", "address": "10.0.0.300"}]},
+            "networks[0].address: input is not a valid IPv4 address (given: '10.0.0.300')",
+        ),
+        (
+            "leases/plan",
+            {"networks": [{"network": "a", "address_v6": "10.0.0.3"}]},
+            "networks[0].address_v6: input is not a valid IPv6 address (given: '10.0.0.3')",
+        ),
+        ("networks", {"vlan": "100"}, "vlan: must be a whole number (given: '100')"),
+        ("networks", {"dns": ["a.b"]}, "(given: 'a.b')"),
+        (
+            "networks",
+            {"mtu": 9},
+            "mtu: input should be greater than or equal to 576 (given: 9)",
+        ),
+        ("networks", {"name": "x" * 200}, "is not a name"),
+        ("flavors", {"vcpus": "x" * 200}, f"(given: '{'x' * 99}…)"),
+    ],
+)
+def test_a_wrong_value_is_repeated_where_it_is_no_secret(
+    client: httpx.Client, path: str, body: dict[str, Any], sentence: str
+) -> None:
+    flaws = error(client.post(f"/v1/{path}", json=body))["details"]["flaws"]
+    assert any(sentence in flaw["sentence"] for flaw in flaws), flaws
+
+
 SECRET_BODIES = [
     ("POST", "/v1/machines", {"machines": [{"bmc": {"password": [BMC_PASSWORD]}}]}),
     ("POST", "/v1/machines", {"machines": {"bmc": {"password": BMC_PASSWORD}}}),
@@ -94,6 +125,12 @@ SECRET_BODIES = [
     ("POST", "/v1/leases", {"root_password_hash": [BMC_PASSWORD]}),
     ("POST", "/v1/leases/plan", {"root_password_hash": f"$6${BMC_PASSWORD}"}),
     ("POST", "/v1/leases", [BMC_PASSWORD]),
+    (
+        "POST",
+        "/v1/leases",
+        {"networks": [{"pasword": BMC_PASSWORD}], "hostname": {"x": BMC_PASSWORD}},
+    ),
+    ("POST", "/v1/machines", {"machines": [{"bmc": {"address": [BMC_PASSWORD]}}]}),
 ]
 
 

@@ -48,7 +48,7 @@ machines:
         f"{file}:11:17: machines[1].bmc.password: must be text; put it in quotes",
         f"{file}:13:15: machines[1].nics[0].mac: '52:54:00:00:02' is not a MAC address",
         f"{file}:15:15: machines[1].nics[1].vlan: 4095 is not a VLAN id (1 to 4094)",
-        f"{file}:16:21: machines[1].nics[1].tagged[1]: must be a whole number",
+        f"{file}:16:21: machines[1].nics[1].tagged[1]: must be a whole number (given: 'x')",
         f"{file}:17:16: machines[1].nics[1].color: is no known key",
         f"error[invalid-file]: {file}: 5 errors",
         "hint: correct these entries, or import the others with only_good",

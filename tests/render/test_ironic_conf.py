@@ -53,7 +53,8 @@ def test_ironic_knows_every_option_and_reads_it_as_meant(tmp_path: Path) -> None
     assert values["pxe.ipxe_boot_script"] == str(script)
     assert values["api.unix_socket"] == str(settings.unix_socket)
     assert int(values["api.unix_socket_mode"]) == 0o600
-    assert values["DEFAULT.enabled_hardware_types"] == "['rackhand-ipmi', 'rackhand-fake']"
+    types = "['rackhand-ipmi', 'rackhand-discovery', 'rackhand-fake']"
+    assert values["DEFAULT.enabled_hardware_types"] == types
     assert values["conductor.deploy_kernel"] == f"file://{tmp_path}/http/ramdisk/kernel"
     assert "ipa-insecure=1" in values["pxe.kernel_append_params"]
 

@@ -278,7 +278,11 @@ def test_a_nic_without_link_or_unknown_to_inspection_is_not_used() -> None:
     words = [
         row.cells[0].word for row in choose_nics([network()], replace(host, wires=wires[:2])).table
     ]
-    assert words == ["had no link at inspection", "inspection did not find this NIC"]
+    assert words == [
+        "had no link at inspection",
+        "inspection did not find this NIC",
+        "no VLAN is declared, and it was heard on none",
+    ]
 
 
 def test_another_zone_a_network_twice_and_no_network_are_refused() -> None:

@@ -11,6 +11,7 @@ from rackhand.model.errors import AlreadyExists, InvalidValue, NoExactMatch, Wro
 from rackhand.model.lease import LeaseState, NetworkAsk
 from rackhand.model.machine import Wire
 from rackhand.model.network import AddressRange, Route
+from rackhand.ports.engine import NOTHING_ATTACHED, Attached, Attachment
 
 from .world import World, entry, furnish, mac, spec
 
@@ -49,10 +50,15 @@ def test_a_bonded_lease_is_deployed_through_a_member_and_probed_at_the_bond() ->
     (order,) = world.engine.orders(active.placement.machine_id)
     assert order.deploy_mac == mac(1)
     assert [link["type"] for link in order.network_data["links"]] == ["phy", "phy", "bond", "vlan"]
+    deploy, data = active.placement.assignments
+    assert world.engine.attached(active.placement.machine_id) == Attached(
+        (Attachment(data, 200), Attachment(deploy, 100)), (bond,)
+    )
     with pytest.raises(WrongState, match="in use"):
         world.networks.change("data", subnet_v6=None, ranges_v6=())
     world.leases.release("web-01")
     world.until(lease, LeaseState.RELEASED)
+    assert world.engine.attached(active.placement.machine_id) == NOTHING_ATTACHED
     with world.store.transaction() as session:
         assert [str(r.address) for r in session.reservations.all()] == ["10.100.0.20"]
 

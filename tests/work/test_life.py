@@ -53,6 +53,7 @@ def test_every_state_is_told_and_no_secret_is() -> None:
     assert changes == [
         "lease.requested",
         "lease.placed",
+        "lease.preflight",
         "lease.deploying",
         "lease.probing",
         "lease.active",

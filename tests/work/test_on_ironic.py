@@ -14,6 +14,7 @@ from rackhand.adapters.ironic.engine import IronicEngine
 from rackhand.fakes.server import plain_hardware
 from rackhand.model.lease import LeaseState
 from rackhand.model.machine import Hardware, MachineState, Wire
+from rackhand.ports.engine import NOTHING_ATTACHED, Attached, Attachment
 
 from .world import World, entry, furnish, mac, spec
 
@@ -63,11 +64,16 @@ def test_two_leases_share_and_give_back_real_ironics_machines(real_ironic: Ironi
     leases = [world.leases.request(spec(name)) for name in ("web-01", "web-02")]
     active = [world.until(lease, LeaseState.ACTIVE, PATIENCE_STEPS) for lease in leases]
     assert {lease.placement.machine for lease in active if lease.placement} == {"n61", "n62"}
+    places = [lease.placement for lease in active if lease.placement]
+    for place in places:
+        wanted = Attached((Attachment(place.deploy_nic, 100),))
+        assert engine.attached(place.machine_id) == wanted
     for lease in leases:
         world.leases.release(lease.name)
     for lease in leases:
         world.until(lease, LeaseState.RELEASED, PATIENCE_STEPS)
     world.settle_until_available()
+    assert {engine.attached(place.machine_id) for place in places} == {NOTHING_ATTACHED}
     assert [view.observed.lease_id for view in world.machines.all() if view.observed] == [None] * 2
     for view in world.machines.all():
         world.machines.remove(view.machine.name)

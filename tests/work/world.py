@@ -12,7 +12,13 @@ from uuid import UUID
 
 from rackhand.fakes.engine import FakeEngine
 from rackhand.fakes.store import FakeStore
-from rackhand.fakes.surroundings import FakeBootLog, FakeGateway, FakeImageFiles, FakeProbe
+from rackhand.fakes.surroundings import (
+    FakeBootLog,
+    FakeGateway,
+    FakeImageFiles,
+    FakeProbe,
+    FakeWires,
+)
 from rackhand.model.errors import WrongState
 from rackhand.model.lease import Lease, LeaseSpec, LeaseState, NetworkAsk
 from rackhand.model.machine import BmcAddress, BmcCredentials, MachineState, Wire
@@ -26,6 +32,7 @@ from rackhand.work.images import Images
 from rackhand.work.leases import Leases
 from rackhand.work.machines import MachineEntry, Machines
 from rackhand.work.networks import Networks, Zones
+from rackhand.work.preflight import Preflight
 from rackhand.work.reconcile import Loop
 
 HASH = "$6$salt$SECRETHASH"
@@ -73,6 +80,7 @@ class World:
     engine: FakeEngine = field(default_factory=FakeEngine)
     boot_log: FakeBootLog = field(default_factory=FakeBootLog)
     probe: FakeProbe = field(default_factory=lambda: FakeProbe(everyone=True))
+    wires: FakeWires = field(default_factory=FakeWires)
     files: FakeImageFiles = field(default_factory=FakeImageFiles)
     changes: Changes = field(default_factory=Changes)
 
@@ -85,7 +93,15 @@ class World:
         told = (self.store, self.now, self.new_id, self.changes.announce)
         self.zones, self.networks, self.flavors = Zones(*told), Networks(*told), Flavors(*told)
         self.images = Images(self.store, self.files, *told[1:])
-        self.leases = Leases(self.store, self.engine, *told[1:])
+        self.preflight = Preflight(self.engine, self.wires, self.now)
+        self.leases = Leases(
+            store=self.store,
+            engine=self.engine,
+            preflight=self.preflight,
+            now=self.now,
+            new_id=self.new_id,
+            wake=self.changes.announce,
+        )
         self.machines = Machines(
             store=self.store,
             engine=self.engine,
@@ -97,6 +113,7 @@ class World:
         self.loop = self.new_loop()
 
     def new_loop(self) -> Loop:
+        """Return a loop that knows nothing but the store and the engine."""
         return Loop(
             store=self.store,
             engine=self.engine,
@@ -105,6 +122,7 @@ class World:
             boot_log=self.boot_log,
             probe=self.probe,
             image_files=self.files,
+            preflight=self.preflight,
             changes=self.changes,
             now=self.now,
             random=lambda: 0.0,
@@ -165,6 +183,7 @@ def furnish(world: World, machines: Sequence[int] = (1,)) -> World:
 
 
 def add_network(world: World, name: str, vlan: int, start: str, last: int = 99) -> None:
+    world.wires.networks[name] = ("lab", vlan)
     world.networks.add(
         name=name,
         zone="lab",

@@ -24,6 +24,7 @@ rackhand = rackhand.plugins.agent.journal:RackhandExtension
 
 [ironic_python_agent.inspector.collectors]
 rackhand-disks = rackhand.plugins.agent.hardware:collect_disks
+rackhand-wires = rackhand.plugins.agent.wire_collector:collect_wires
 """
 
 

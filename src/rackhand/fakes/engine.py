@@ -10,7 +10,7 @@ from uuid import UUID
 from rackhand.fakes.server import FakeServer, Task, plain_hardware
 from rackhand.model.errors import EngineRefused, EngineUnreachable
 from rackhand.model.machine import BmcCredentials, Hardware, MachineState, Observed, Wire
-from rackhand.ports.engine import DeployOrder, Enrolment, Verb
+from rackhand.ports.engine import NOTHING_ATTACHED, Attached, DeployOrder, Enrolment, Verb
 
 _S = MachineState
 
@@ -95,6 +95,7 @@ class _Node:
     maintenance: bool = False
     found: Hardware | None = None
     orders: list[DeployOrder] = field(default_factory=list)
+    attached: Attached = NOTHING_ATTACHED
 
     @property
     def place(self) -> _Place:
@@ -246,6 +247,14 @@ class FakeEngine:
             self._enter()
             return self._known(machine_id).found
 
+    def ask_bmc(self, machine_id: UUID) -> str | None:
+        """Ask the machine's BMC now; None when it answers, else why it lets nobody in."""
+        with self._lock:
+            self._enter()
+            node = self._known(machine_id)
+            _refuse_if_busy(node)
+            return node.refuses()
+
     # -- Deployer
 
     def allocate(self, lease_id: UUID, candidates: Sequence[UUID]) -> UUID | None:
@@ -274,6 +283,7 @@ class FakeEngine:
             _refuse_unless(node, allowed, "deploy")
             if node.maintenance:
                 raise _refused(f"node {node.name} is in maintenance mode", 400)
+            _attach(node, order.attached)
             node.orders.append(order)
             _start(node, Task.DEPLOY)
 
@@ -286,7 +296,13 @@ class FakeEngine:
                     _refuse_if_busy(node)
                     if node.state in (_S.DEPLOYING, _S.ACTIVE) and not node.maintenance:
                         raise _refused(f"node {node.name} is in state {node.state}")
-                    node.lease_id = None
+                    _give_back(node)
+
+    def attached(self, machine_id: UUID) -> Attached:
+        """Return which networks are attached to which of the machine's NICs and bonds."""
+        with self._lock:
+            self._enter()
+            return self._known(machine_id).attached
 
     def change_bmc_password(self, machine_id: UUID, password: str) -> None:
         """Replace the BMC's password as the engine knows it."""
@@ -353,6 +369,22 @@ def _is_free(node: _Node) -> bool:
     )
 
 
+def _attach(node: _Node, wanted: Attached) -> None:
+    """Keep what is attached, by name; refuse NICs that the machine does not have."""
+    macs = {one.assignment.mac for one in wanted.attachments}
+    macs.update(mac for bond in wanted.bonds for mac in bond.members)
+    if strange := macs - {wire.mac for wire in node.wires}:
+        raise _refused(f"node {node.name} has no NIC {min(strange)}")
+    node.attached = Attached(
+        tuple(sorted(wanted.attachments, key=lambda one: one.assignment.network)),
+        tuple(sorted(wanted.bonds, key=lambda bond: bond.name)),
+    )
+
+
+def _give_back(node: _Node) -> None:
+    node.lease_id, node.attached = None, NOTHING_ATTACHED
+
+
 def _start(node: _Node, task: Task) -> None:
     node.task, node.ticks_done = task, 0
     if task is Task.INSPECT:
@@ -367,7 +399,7 @@ def _fail(node: _Node, task: Task, error: str) -> None:
     node.maintenance = task is Task.CLEAN
     if task is Task.UNDEPLOY:
         # Ironic drops the allocation whether the tear-down went well or not.
-        node.lease_id = None
+        _give_back(node)
 
 
 def _advance(node: _Node) -> None:
@@ -393,7 +425,7 @@ def _end(node: _Node, task: Task) -> None:
     """The task went well."""
     node.task, node.ticks_done = None, 0
     if task is Task.UNDEPLOY:
-        node.lease_id = None
+        _give_back(node)
         _start(node, Task.CLEAN)
         node.ticks_done = 1
         return

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from ipaddress import IPv4Address
 from threading import Lock, get_ident
 from typing import Generic, Protocol, Self, TypeVar
 from uuid import UUID
 
+from rackhand.model.discovery import Discovery
 from rackhand.model.errors import AlreadyExists, NotFound, WrongState
 from rackhand.model.event import Event
 from rackhand.model.flavor import Flavor
 from rackhand.model.image import Image
 from rackhand.model.lease import Lease, LeaseState
 from rackhand.model.machine import Machine
+from rackhand.model.names import Mac
 from rackhand.model.network import Network, Reservation, Zone
+from rackhand.model.wiring import ForeignDhcp, ProbeHeard, Stranger
 
 
 class _Noun(Protocol):
@@ -53,6 +57,10 @@ def _lease_claims(lease: Lease) -> list[Claim]:
     if lease.state is LeaseState.RELEASED:
         return []
     return [("name", lease.name, ""), ("hostname", lease.spec.hostname, "")]
+
+
+def _discovery_claims(discovery: Discovery) -> list[Claim]:
+    return [("name", discovery.name, ""), ("mac", discovery.mac, "")]
 
 
 class _Shelf(Generic[N]):
@@ -132,8 +140,12 @@ class _Contents:
     images: dict[UUID, Image] = field(default_factory=dict)
     machines: dict[UUID, Machine] = field(default_factory=dict)
     leases: dict[UUID, Lease] = field(default_factory=dict)
+    discoveries: dict[UUID, Discovery] = field(default_factory=dict)
     reservations: list[Reservation] = field(default_factory=list)
     events: list[Event] = field(default_factory=list)
+    probes: dict[tuple[Mac, str, int | None], ProbeHeard] = field(default_factory=dict)
+    strangers: dict[tuple[Mac, str], Stranger] = field(default_factory=dict)
+    foreign_dhcp: dict[tuple[str, IPv4Address, Mac], ForeignDhcp] = field(default_factory=dict)
 
     def copy(self) -> Self:
         """Return a copy that shares only immutable nouns."""
@@ -144,8 +156,12 @@ class _Contents:
             images=dict(self.images),
             machines=dict(self.machines),
             leases=dict(self.leases),
+            discoveries=dict(self.discoveries),
             reservations=list(self.reservations),
             events=list(self.events),
+            probes=dict(self.probes),
+            strangers=dict(self.strangers),
+            foreign_dhcp=dict(self.foreign_dhcp),
         )
 
 
@@ -177,8 +193,9 @@ class _Reservations:
         if held.lease_id is not None:
             lease = self._contents.leases.get(held.lease_id)
             return f"lease {lease.name if lease else held.lease_id}"
-        machine = self._contents.machines.get(held.machine_id)
-        return f"machine {machine.name if machine else held.machine_id}"
+        found = self._contents.machines.get(held.machine_id)
+        known = found or self._contents.discoveries.get(held.machine_id)
+        return f"machine {known.name if known else held.machine_id}"
 
 
 class _Events:
@@ -204,6 +221,60 @@ class _Events:
         return [event for event, _ in zip(found, range(limit), strict=False)]
 
 
+class _Probes:
+    """The probes heard in one transaction's copy."""
+
+    def __init__(self, kept: dict[tuple[Mac, str, int | None], ProbeHeard]) -> None:
+        self._kept = kept
+
+    def of(self, macs: Collection[Mac], since: datetime) -> Sequence[ProbeHeard]:
+        found = [one for one in self._kept.values() if one.mac in macs and one.at >= since]
+        return sorted(found, key=lambda one: (one.at, one.mac, one.network, one.tag or 0))
+
+    def keep(self, probe: ProbeHeard) -> None:
+        key = (probe.mac, probe.network, probe.tag)
+        if key not in self._kept or self._kept[key].at <= probe.at:
+            self._kept[key] = probe
+
+    def forget_before(self, at: datetime) -> None:
+        for key in [key for key, probe in self._kept.items() if probe.at < at]:
+            del self._kept[key]
+
+
+class _Strangers:
+    """The strangers in one transaction's copy."""
+
+    def __init__(self, kept: dict[tuple[Mac, str], Stranger]) -> None:
+        self._kept = kept
+
+    def all(self) -> Sequence[Stranger]:
+        by_name = sorted(self._kept.values(), key=lambda one: (one.mac, one.network))
+        return sorted(by_name, key=lambda one: one.last_at, reverse=True)
+
+    def keep(self, stranger: Stranger) -> None:
+        self._kept[stranger.mac, stranger.network] = stranger
+
+    def forget(self, macs: Collection[Mac]) -> None:
+        for key in [key for key in self._kept if key[0] in macs]:
+            del self._kept[key]
+
+
+class _ForeignServers:
+    """The foreign DHCP servers in one transaction's copy."""
+
+    def __init__(self, kept: dict[tuple[str, IPv4Address, Mac], ForeignDhcp]) -> None:
+        self._kept = kept
+
+    def all(self) -> Sequence[ForeignDhcp]:
+        return [self._kept[key] for key in sorted(self._kept)]
+
+    def keep(self, server: ForeignDhcp) -> None:
+        self._kept[server.network, server.server, server.mac] = server
+
+    def forget(self, server: ForeignDhcp) -> None:
+        self._kept.pop((server.network, server.server, server.mac), None)
+
+
 class _Session:
     """One transaction's view of the memory."""
 
@@ -216,8 +287,12 @@ class _Session:
         self.leases = _Shelf(
             "lease", contents.leases, _lease_claims, lambda lease: (lease.created_at, lease.id.hex)
         )
+        self.discoveries = _Shelf("discovery", contents.discoveries, _discovery_claims)
         self.reservations = _Reservations(contents)
         self.events = _Events(contents.events)
+        self.probes = _Probes(contents.probes)
+        self.strangers = _Strangers(contents.strangers)
+        self.foreign_dhcp = _ForeignServers(contents.foreign_dhcp)
 
 
 class FakeStore:

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from rackhand.model.errors import Fault
 from rackhand.model.names import Mac
+from rackhand.model.wiring import LldpNeighbour, WireProbe
 
 
 class Firmware(StrEnum):
@@ -53,7 +54,11 @@ class Wire:
 
 @dataclass(frozen=True, slots=True)
 class Nic:
-    """A network port as inspection found it. None: not reported."""
+    """A network port as inspection found it. None: not reported.
+
+    ``probed`` holds the tags that the ramdisk sent marked probes with through it, beside
+    the untagged ones; None: it sent none, so that nothing was to be heard.
+    """
 
     mac: Mac
     name: str
@@ -63,6 +68,8 @@ class Nic:
     pci_address: str | None = None
     vendor_id: str | None = None
     product_id: str | None = None
+    probed: tuple[int, ...] | None = None
+    lldp: LldpNeighbour | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,7 +180,11 @@ class Observed:
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """A registered server. Its provisioning state is not here: ask the engine."""
+    """A registered server. Its provisioning state is not here: ask the engine.
+
+    ``wire_probe`` is what was heard of its NICs during its last inspection, None when the
+    ramdisk sent no probes; ``inspection_began_at`` is when the last one was asked for.
+    """
 
     id: UUID
     name: str
@@ -186,6 +197,8 @@ class Machine:
     pooled: bool = True
     """Intention: the machine should be inspected and available to leases."""
     generation: int = 1
+    wire_probe: WireProbe | None = None
+    inspection_began_at: datetime | None = None
 
     @property
     def boot_wire(self) -> Wire | None:

@@ -99,7 +99,7 @@ def ra_interface(vlan: int) -> IPv6Interface:
 
 @dataclass(frozen=True, slots=True)
 class Reservation:
-    """One address of a network, held for a NIC of a machine.
+    """One address of a network, held for a NIC of a machine, or of an adopted one.
 
     Without ``lease_id`` it serves the deploy ramdisk (inspection, cleaning).
     """

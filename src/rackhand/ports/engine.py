@@ -8,7 +8,9 @@ from enum import StrEnum
 from typing import Any, Protocol
 from uuid import UUID
 
+from rackhand.model.bond import Bond
 from rackhand.model.flavor import DiskHint
+from rackhand.model.lease import NicAssignment
 from rackhand.model.machine import BmcCredentials, Disk, Hardware, Observed, Wire
 from rackhand.model.names import Mac
 
@@ -43,12 +45,33 @@ class Enrolment:
 
 
 @dataclass(frozen=True, slots=True)
+class Attachment:
+    """A network on a NIC or bond of a machine; ``vlan`` is its id, tagged there or not."""
+
+    assignment: NicAssignment
+    vlan: int
+
+
+@dataclass(frozen=True, slots=True)
+class Attached:
+    """What a machine's NICs carry for its lease: all networks, by name, and all bonds."""
+
+    attachments: tuple[Attachment, ...] = ()
+    bonds: tuple[Bond, ...] = ()
+
+
+NOTHING_ATTACHED = Attached()
+
+
+@dataclass(frozen=True, slots=True)
 class DeployOrder:
     """What to write on a machine. ``meta_data``, ``network_data`` and ``user_data``
     are the config drive's content (OpenStack metadata formats).
 
     ``disk`` is the one disk that placement chose: the ramdisk must find exactly it
     again by serial or WWN, and its own rule must agree, or it writes nothing.
+
+    ``attached`` is what the engine shows of the machine's NICs from then on.
     """
 
     machine_id: UUID
@@ -63,6 +86,7 @@ class DeployOrder:
     meta_data: Mapping[str, Any]
     network_data: Mapping[str, Any]
     user_data: str = field(repr=False)
+    attached: Attached = NOTHING_ATTACHED
 
 
 class Engine(Protocol):
@@ -99,6 +123,15 @@ class Engine(Protocol):
         """
         ...
 
+    def ask_bmc(self, machine_id: UUID) -> str | None:
+        """Ask the machine's BMC a question now that changes nothing; None: it answers.
+
+        Else what was said of it, as of a failed verification (rules/fault_of.py reads
+        it). Takes as long as the BMC does: well below a second, or half a minute
+        when it is silent. EngineRefused 409 while the engine works on the machine.
+        """
+        ...
+
 
 class Deployer(Protocol):
     """A machine's life inside of a lease. Same errors and promises as Engine."""
@@ -111,7 +144,17 @@ class Deployer(Protocol):
         ...
 
     def deploy(self, order: DeployOrder) -> None:
-        """Start writing the allocated machine; returns at once."""
+        """Attach the order's networks, start writing the allocated machine; returns at once.
+
+        EngineRefused for a NIC that the engine does not know of: nothing is written then.
+        """
+        ...
+
+    def attached(self, machine_id: UUID) -> Attached:
+        """Return which networks are attached to which of the machine's NICs and bonds.
+
+        They stay through a failed deployment, until the machine is undeployed or freed.
+        """
         ...
 
     def free(self, lease_id: UUID) -> None:

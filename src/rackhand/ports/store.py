@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import Protocol, TypeVar
 from uuid import UUID
 
+from rackhand.model.discovery import Discovery
 from rackhand.model.event import Event
 from rackhand.model.flavor import Flavor
 from rackhand.model.image import Image
 from rackhand.model.lease import Lease
 from rackhand.model.machine import Machine
+from rackhand.model.names import Mac
 from rackhand.model.network import Network, Reservation, Zone
+from rackhand.model.wiring import ForeignDhcp, ProbeHeard, Stranger
 
 T = TypeVar("T")
 
@@ -89,6 +92,54 @@ class Events(Protocol):
         ...
 
 
+class Probes(Protocol):
+    """Marked probes that were heard: the newest of each NIC, network and tag."""
+
+    def of(self, macs: Collection[Mac], since: datetime) -> Sequence[ProbeHeard]:
+        """Return those of these NICs that were heard since then, oldest first."""
+        ...
+
+    def keep(self, probe: ProbeHeard) -> None:
+        """Keep the probe, instead of an older one of its NIC, network and tag."""
+        ...
+
+    def forget_before(self, at: datetime) -> None:
+        """Forget those that were heard before that moment."""
+        ...
+
+
+class Strangers(Protocol):
+    """NICs that asked and are no machine's. (MAC, network) is unique."""
+
+    def all(self) -> Sequence[Stranger]:
+        """Return every one, the last heard first; those heard at once by MAC, network."""
+        ...
+
+    def keep(self, stranger: Stranger) -> None:
+        """Keep it, instead of what is known of the same MAC on the same network."""
+        ...
+
+    def forget(self, macs: Collection[Mac]) -> None:
+        """Forget these MACs on every network; no error for those that are not there."""
+        ...
+
+
+class ForeignServers(Protocol):
+    """Foreign DHCP servers. (network, server, MAC) is unique."""
+
+    def all(self) -> Sequence[ForeignDhcp]:
+        """Return every one, by network, server and MAC."""
+        ...
+
+    def keep(self, server: ForeignDhcp) -> None:
+        """Keep it, instead of what is known of the same server."""
+        ...
+
+    def forget(self, server: ForeignDhcp) -> None:
+        """Forget the server; no error when it is not there."""
+        ...
+
+
 class Session(Protocol):
     """One transaction's view of the store."""
 
@@ -105,9 +156,17 @@ class Session(Protocol):
     @property
     def leases(self) -> Shelf[Lease]: ...  # noqa: D102
     @property
+    def discoveries(self) -> Shelf[Discovery]: ...  # noqa: D102
+    @property
     def reservations(self) -> Reservations: ...  # noqa: D102
     @property
     def events(self) -> Events: ...  # noqa: D102
+    @property
+    def probes(self) -> Probes: ...  # noqa: D102
+    @property
+    def strangers(self) -> Strangers: ...  # noqa: D102
+    @property
+    def foreign_dhcp(self) -> ForeignServers: ...  # noqa: D102
 
 
 class Store(Protocol):

@@ -113,14 +113,21 @@ def _default(settings: IronicSettings) -> dict[str, object]:
         "default_log_levels": _LOG_LEVELS,
         "enabled_hardware_types": (
             "rackhand-ipmi",
+            # Adopted machines whose BMC is not known: boot and report, nothing else.
+            "rackhand-discovery",
             *(("rackhand-fake",) if settings.with_fake_hardware else ()),
         ),
-        "enabled_deploy_interfaces": ("rackhand", *fake),
+        "enabled_deploy_interfaces": ("rackhand", "noop", *fake),
         "enabled_boot_interfaces": ("ipxe", *fake),
-        "enabled_power_interfaces": ("rackhand", *(("rackhand-fake",) if fake else ())),
-        "enabled_management_interfaces": ("ipmitool", *fake),
+        "enabled_power_interfaces": (
+            "rackhand",
+            "rackhand-nobody",
+            *(("rackhand-fake",) if fake else ()),
+        ),
+        "enabled_management_interfaces": ("rackhand", "ipmitool", "noop", *fake),
         "enabled_inspect_interfaces": ("agent", *fake),
-        "enabled_network_interfaces": "noop",
+        # Ours is each type's first; noop is for machines enrolled before there was one.
+        "enabled_network_interfaces": ("rackhand", "noop"),
         "enabled_storage_interfaces": "noop",
         # Vendor passthru can remove BMC accounts (CVE-2026-90458): not there at all.
         "enabled_vendor_interfaces": "no-vendor",

@@ -4,31 +4,43 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
+from types import MappingProxyType
 
 from rackhand.model.errors import AlreadyExists, InvalidValue, WrongState
+from rackhand.model.names import Mac
 from rackhand.model.network import AddressRange, IpAddress, Network, Reservation, ra_interface
+
+NOBODY: Mapping[IpAddress, Mac] = MappingProxyType({})
 
 
 def choose_address(
-    network: Network, reservations: Iterable[Reservation], wanted: IPv4Address | None = None
+    network: Network,
+    reservations: Iterable[Reservation],
+    wanted: IPv4Address | None = None,
+    in_use: Mapping[IpAddress, Mac] = NOBODY,
 ) -> IPv4Address:
     """Return ``wanted`` if it can be had, else the lowest free address of the ranges.
 
     ``wanted`` may lie outside of the ranges, not outside of the subnet. Never returned:
     a held or excluded address, the subnet's own and broadcast address, gateway, router,
-    DNS, NTP. Raises InvalidValue, AlreadyExists (held), WrongState (no address is left).
+    DNS, NTP. Nor is one chosen that is ``in_use``, as somebody answered for it lately; a
+    wanted one is asked for anew (check_unused). Raises InvalidValue, AlreadyExists (held),
+    WrongState (no address is left).
     """
     held = {r.address: r for r in reservations if r.network == network.name}
     kept_back = kept_back_v4(network)
     if wanted is not None:
         _check_wanted(network, wanted, network.subnet, held, kept_back)
         return wanted
-    taken = {*held, *kept_back}
+    taken = {*held, *kept_back, *in_use}
     return IPv4Address(_lowest_free(network, network.subnet, network.ranges, taken))
 
 
 def choose_address_v6(
-    network: Network, reservations: Iterable[Reservation], wanted: IPv6Address | None = None
+    network: Network,
+    reservations: Iterable[Reservation],
+    wanted: IPv6Address | None = None,
+    in_use: Mapping[IpAddress, Mac] = NOBODY,
 ) -> IPv6Address | None:
     """Return the IPv6 address as `choose_address` does; None where the network has none.
 
@@ -46,8 +58,15 @@ def choose_address_v6(
     if wanted is not None:
         _check_wanted(network, wanted, network.subnet_v6, held, kept_back)
         return wanted
-    taken = {*held, *kept_back}
+    taken = {*held, *kept_back, *in_use}
     return IPv6Address(_lowest_free(network, network.subnet_v6, network.ranges_v6, taken))
+
+
+def check_unused(network: str, wanted: IpAddress, in_use: Mapping[IpAddress, Mac]) -> None:
+    """Refuse an address that somebody answered for on the wire: AlreadyExists names who."""
+    if wanted in in_use:
+        holder = f"a machine on the wire that is not ours ({in_use[wanted]})"
+        raise AlreadyExists(f"network {network}", "address", str(wanted), holder)
 
 
 def kept_back_v4(network: Network) -> dict[IpAddress, str]:

@@ -56,6 +56,16 @@ def too_late(lease: Lease, observed: Observed | None, at: datetime) -> Fault:
     return Fault(code, f"lease {lease.name}: {sentence}", hint, at)
 
 
+def not_placed(lease: Lease, at: datetime) -> Fault:
+    """Say that the record names no machine where it must: it was changed by other hands."""
+    return Fault(
+        "placement-missing",
+        f"lease {lease.name} is {lease.state} but its record names no machine",
+        "the database was changed by something else: release the lease and ask again",
+        at,
+    )
+
+
 def machine_changed(lease: Lease, observed: Observed, at: datetime) -> Fault:
     """Say that a machine which should run its system does not any more."""
     return Fault(

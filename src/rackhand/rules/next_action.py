@@ -48,6 +48,7 @@ _S = LeaseState
 
 _UNDERWAY = frozenset({_M.VERIFYING, _M.INSPECTING, _M.CLEANING, _M.RELEASING})
 _RUNS = frozenset({_M.ACTIVE, _M.RESCUED})
+_HAS_MACHINE = frozenset({_S.PLACED, _S.DEPLOYING, _S.PROBING, _S.ACTIVE})
 _LOOP_STAGES = frozenset({Stage.PLACED, Stage.REACHABLE})
 """Stages that the loop itself reaches; the others are seen by watching."""
 
@@ -61,6 +62,8 @@ def next_lease_action(lease: Lease, observed: Observed | None, now: datetime) ->
         return _release(lease, observed, now)
     if lease.fault is not None:
         return Rest()
+    if lease.placement is None and lease.state in _HAS_MACHINE:
+        return Fail(named_causes.not_placed(lease, now))
     return _DELIVER.get(lease.state, _rest)(lease, observed, now)
 
 

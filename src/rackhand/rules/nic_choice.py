@@ -1,15 +1,17 @@
 """Which physical NICs carry which networks, single or bonded.
 
-Only declared cables count: a VLAN that no cable carries is refused, never guessed. A NIC
-carries its native VLAN and any of its tagged ones, if the native network's MTU is not the
-smaller: a VLAN's frames must fit the interface below it, which has the native network's
-MTU. A bond has its NICs for itself; they carry its networks alike. All are decided
-together, so that one does not take the only NIC that another could use.
+Only declared cables count, and what was heard of a NIC for which no VLAN is declared: a
+VLAN that no cable carries is refused, never guessed. A NIC whose declaration contradicts
+what was found is not used (rules/wire_map.py). A NIC carries its native VLAN and any of
+its tagged ones, if the native network's MTU is not the smaller: a VLAN's frames must fit
+the interface below it, which has the native network's MTU. A bond has its NICs for
+itself; they carry its networks alike. All are decided together, so that one does not take
+the only NIC that another could use.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from rackhand.model.bond import Bond, BondAsk, BondMode
@@ -18,6 +20,7 @@ from rackhand.model.names import Mac
 from rackhand.model.network import Network
 from rackhand.rules.nic_match import FREE, Option, Unit, match, options
 from rackhand.rules.nic_table import NicRow, against, nic_table
+from rackhand.rules.wire_map import NicWiring, contradictions, wire_map
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,17 +72,19 @@ def choose_nics(
     bond_of = {name: bond for bond in bonds for name in bond.networks}
     table = nic_table(asks, machine, bond_of)
     # LAGs last: only a single network has the choice, and it leaves them to bonds.
-    wires = sorted(machine.wires, key=lambda wire: (wire.group is not None, not wire.boot))
+    wiring = sorted(wire_map(machine), key=lambda n: (n.wire.group is not None, not n.wire.boot))
+    wires = [nic.wire for nic in wiring]
     asked = _asked(asks, bond_of)
-    units = [_unit(asks, one, wires, machine) for one in asked]
+    units = [_unit(asks, one, wiring, machine) for one in asked]
     kinds = [tuple((unit.ways[i], unit.groups[i]) for unit in units) for i in range(len(wires))]
     each = [options(unit, kinds, [FREE] * len(wires)) for unit in units]
     if not all(each):
-        reasons = _refuse_units(asks, asked, each, table, machine)
+        reasons = (*_refuse_units(asks, asked, each, table, machine), *_not_used(asks, machine))
         return NicChoice(None, reasons, table=table)
     found = match(units, kinds)
     if found is None:
-        return NicChoice(None, (_no_match(asks, asked, each, wires, machine),), table=table)
+        reasons = (_no_match(asks, asked, each, wires, machine), *_not_used(asks, machine))
+        return NicChoice(None, reasons, table=table)
     return _chosen(asks, asked, units, found, wires)
 
 
@@ -113,11 +118,24 @@ def _asked(asks: Sequence[Network], bond_of: Mapping[str, BondAsk]) -> list[_Ask
     return found
 
 
-def _unit(asks: Sequence[Network], one: _Asked, wires: Sequence[Wire], machine: Machine) -> Unit:
+def _not_used(asks: Sequence[Network], machine: Machine) -> Iterator[str]:
+    """Name the NICs that are declared to carry what is asked, and contradict that."""
+    vlans = {ask.vlan for ask in asks}
+    wires = {wire.mac: wire for wire in machine.wires}
+    for mac, sentence in contradictions(machine).items():
+        wire = wires.get(mac)
+        if wire is None or vlans & {wire.vlan, *wire.tagged}:
+            yield sentence
+
+
+def _unit(
+    asks: Sequence[Network], one: _Asked, wiring: Sequence[NicWiring], machine: Machine
+) -> Unit:
+    wires = [nic.wire for nic in wiring]
     ways: list[tuple[bool, ...] | None] = []
-    for wire in wires:
-        fits = not any(against(asks[i], i == 0, wire, machine, one.bond) for i in one.places)
-        ways.append(tuple(wire.vlan == asks[i].vlan for i in one.places) if fits else None)
+    for nic in wiring:
+        fits = not any(against(asks[i], i == 0, nic, machine, one.bond) for i in one.places)
+        ways.append(tuple(nic.wire.vlan == asks[i].vlan for i in one.places) if fits else None)
     mtus = tuple(asks[i].mtu for i in one.places)
     if one.bond is None:
         return Unit(mtus, tuple(ways), tuple(None for _ in wires))

@@ -9,6 +9,7 @@ from rackhand.model.bond import BondAsk, BondMode
 from rackhand.model.machine import Machine, Wire
 from rackhand.model.names import Mac
 from rackhand.model.network import Network
+from rackhand.rules.wire_map import NicWiring, WireVerdict, wire_map
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,32 +33,28 @@ class NicRow:
 def nic_table(
     asks: Sequence[Network], machine: Machine, bond_of: Mapping[str, BondAsk]
 ) -> tuple[NicRow, ...]:
-    """Return a row for each declared NIC; ``bond_of`` maps a network's name to its bond."""
-    nics = machine.hardware.nics if machine.hardware else ()
-    names = {nic.mac: nic.name for nic in nics}
+    """Return a row for each NIC; ``bond_of`` maps a network's name to its bond."""
     return tuple(
         NicRow(
-            wire.mac,
-            names.get(wire.mac),
+            nic.mac,
+            nic.nic.name if nic.nic else None,
             tuple(
-                _cell(ask, wire, against(ask, index == 0, wire, machine, bond_of.get(ask.name)))
+                _cell(ask, nic.wire, against(ask, index == 0, nic, machine, bond_of.get(ask.name)))
                 for index, ask in enumerate(asks)
             ),
         )
-        for wire in machine.wires
+        for nic in wire_map(machine)
     )
 
 
 def against(
-    ask: Network, is_deploy: bool, wire: Wire, machine: Machine, bond: BondAsk | None
+    ask: Network, is_deploy: bool, nic: NicWiring, machine: Machine, bond: BondAsk | None
 ) -> str:
     """Say why this NIC cannot carry this network (on this bond), or nothing."""
-    if machine.hardware is not None:
-        nic = next((nic for nic in machine.hardware.nics if nic.mac == wire.mac), None)
-        if nic is None:
-            return "inspection did not find this NIC"
-        if nic.has_link is False:
-            return "had no link at inspection"
+    unusable = _unusable(nic, machine)
+    if unusable:
+        return unusable
+    wire = nic.wire
     if ask.vlan not in (wire.vlan, *wire.tagged):
         native = "no untagged VLAN" if wire.vlan is None else f"VLAN {wire.vlan} untagged"
         tagged = f", {', '.join(map(str, wire.tagged))} tagged" if wire.tagged else ""
@@ -65,6 +62,20 @@ def against(
     if is_deploy and wire.vlan != ask.vlan:
         return f"carries VLAN {ask.vlan} tagged; the first network must be untagged to boot from"
     return "" if bond is None else _against_group(bond, wire)
+
+
+def _unusable(nic: NicWiring, machine: Machine) -> str:
+    """Say why this NIC cannot carry anything, or nothing."""
+    if machine.hardware is not None:
+        if nic.nic is None:
+            return "inspection did not find this NIC"
+        if nic.nic.has_link is False:
+            return "had no link at inspection"
+    if nic.contradicts:
+        return " and ".join(nic.reasons)
+    if nic.verdict is WireVerdict.UNKNOWN:
+        return "no VLAN is declared, and it was heard on none"
+    return ""
 
 
 def _against_group(bond: BondAsk, wire: Wire) -> str:

@@ -107,7 +107,7 @@ def judge_machine(
         reasons.append("it has not been inspected yet")
         return Candidacy(machine, tuple(reasons), None, None)
     reasons += _against_flavor(wanted.flavor, machine.hardware)
-    reasons += _against_image(wanted.image, machine.hardware)
+    reasons += against_image(wanted.image, machine.hardware)
     nics = choose_nics(wanted.networks, machine, wanted.bonds)
     reasons += nics.reasons
     disk, disk_reasons = _choose_disk(wanted, machine.hardware)
@@ -176,7 +176,8 @@ def _facts(hardware: Hardware) -> dict[str, str | None]:
     return dict(zip(PROPERTIES, values, strict=True))
 
 
-def _against_image(image: Image, hardware: Hardware) -> list[str]:
+def against_image(image: Image, hardware: Hardware) -> list[str]:
+    """Return what the machine's architecture and firmware say against the image."""
     reasons = []
     if image.architecture != hardware.architecture:
         reasons.append(

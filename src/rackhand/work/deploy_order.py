@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rackhand.model.flavor import DiskHint
 from rackhand.model.lease import Lease, Placement
-from rackhand.ports.engine import DeployOrder
+from rackhand.ports.engine import Attached, Attachment, DeployOrder
 from rackhand.ports.store import Session
 from rackhand.ports.surroundings import ImageFiles
 from rackhand.render.network_data import network_data
@@ -18,6 +18,8 @@ def deploy_order(
     """Return the order for a placed lease; NotFound when flavor or image went meanwhile."""
     image = session.images.find(lease.spec.image)
     flavor = session.flavors.find(lease.spec.flavor)
+    networks = session.networks.all()
+    vlans = {network.name: network.vlan for network in networks}
     return DeployOrder(
         machine_id=placement.machine_id,
         lease_id=lease.id,
@@ -29,8 +31,12 @@ def deploy_order(
         disk_hint=both(flavor.disk, lease.spec.disk),
         deploy_mac=placement.deploy_nic.mac,
         meta_data=meta_data(lease),
-        network_data=for_cloud_init(network_data(placement, session.networks.all())),
+        network_data=for_cloud_init(network_data(placement, networks)),
         user_data=user_data(lease.spec),
+        attached=Attached(
+            tuple(Attachment(a, vlans[a.network]) for a in placement.assignments),
+            placement.bonds,
+        ),
     )
 
 

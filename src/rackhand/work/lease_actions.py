@@ -15,11 +15,13 @@ from rackhand.ports.store import Session, Store
 from rackhand.ports.surroundings import BootLog, ImageFiles, Probe
 from rackhand.rules import actions, lease_states
 from rackhand.rules.stages import with_stage
+from rackhand.work.clearance import Clearance
 from rackhand.work.deploy_order import deploy_order
 from rackhand.work.deploy_stages import stages_seen
 from rackhand.work.leases import without_secret
 from rackhand.work.outcome import Done, InProgress, MachineFailed, Outcome, Refused
 from rackhand.work.placing import Placer
+from rackhand.work.preflight import Preflight
 from rackhand.work.slots import Slots
 
 SOON_S = 1.0
@@ -49,6 +51,7 @@ class LeaseActions:
         boot_log: BootLog,
         probe: Probe,
         image_files: ImageFiles,
+        preflight: Preflight,
         gateway_ready: Callable[[], bool],
         deploy_slots: Slots,
         ramdisk_slots: Slots,
@@ -66,7 +69,8 @@ class LeaseActions:
         self._ramdisk_slots = ramdisk_slots
         self._now = now
         self._wake = wake
-        self._placer = Placer(store, deployer, now)
+        self._placer = Placer(store, deployer, preflight.taken_on, now)
+        self._clearance = Clearance(store, preflight, now, wake)
         self._handlers: Mapping[type, Callable[[Lease, Any, Sight], Outcome]] = {
             actions.Rest: self._rest,
             actions.Watch: self._watch,
@@ -151,6 +155,10 @@ class LeaseActions:
         if not self._deploy_slots.take(lease.id):
             # Its turn has not come; waiting for others is not its own lateness.
             return self._wait_for_turn(lease, action, sight)
+        # The gateway takes up the new plan while the wires are asked.
+        withheld = self._clearance.withheld(lease, late=action.otherwise is not None)
+        if withheld is not None:
+            return withheld
         if not self._gateway_ready():
             return Refused(f"waits until the gateway answers {lease.placement.machine}")
         with self._store.transaction() as session:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from ipaddress import IPv4Address, IPv6Address
 from uuid import UUID
@@ -11,16 +11,17 @@ from rackhand.model.bond import Bond, BondAsk
 from rackhand.model.errors import InvalidValue
 from rackhand.model.flavor import Flavor
 from rackhand.model.image import Image
-from rackhand.model.lease import LeaseSpec, NetworkAsk
+from rackhand.model.lease import LeaseSpec, NetworkAsk, NicAssignment, Placement
 from rackhand.model.machine import Disk, Observed
 from rackhand.model.names import Mac, parse_hostname
-from rackhand.model.network import Network, Zone
+from rackhand.model.network import IpAddress, Network, Zone
 from rackhand.ports.store import Session
 from rackhand.rules.addressing import choose_address, choose_address_v6
 from rackhand.rules.bond_options import check_bonds
 from rackhand.rules.holding import leases_by_machine
 from rackhand.rules.nic_table import NicRow
 from rackhand.rules.placement import Candidacy, Placing, Wanted, place
+from rackhand.rules.preflight import Check
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +53,8 @@ class LeasePlan:
     reasons: Mapping[str, tuple[str, ...]]
     bonds: tuple[Bond, ...] = ()
     nic_tables: Mapping[str, tuple[NicRow, ...]] = field(default_factory=dict)
+    checks: tuple[Check, ...] | None = None
+    """The machine's pre-flight; None: it was not asked for, or there is no machine."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,8 +140,15 @@ def judge(
     )
 
 
-def make_plan(session: Session, resolved: ResolvedSpec, observed: Sequence[Observed]) -> LeasePlan:
+def make_plan(
+    session: Session,
+    resolved: ResolvedSpec,
+    observed: Sequence[Observed],
+    taken_on: Callable[[str], Mapping[IpAddress, Mac]],
+) -> LeasePlan:
     """Return what the request would get now; holds nothing.
+
+    ``taken_on`` returns a network's addresses that somebody answered for lately.
 
     InvalidValue or AlreadyExists for an address that cannot be had, WrongState when a
     network has none left.
@@ -146,8 +156,8 @@ def make_plan(session: Session, resolved: ResolvedSpec, observed: Sequence[Obser
     reservations = session.reservations.all()
     addresses = {
         ask.network: (
-            choose_address(network, reservations, ask.address),
-            choose_address_v6(network, reservations, ask.address_v6),
+            choose_address(network, reservations, ask.address, taken_on(network.name)),
+            choose_address_v6(network, reservations, ask.address_v6, taken_on(network.name)),
         )
         for network, ask in zip(resolved.networks, resolved.spec.networks, strict=True)
     }
@@ -164,6 +174,29 @@ def make_plan(session: Session, resolved: ResolvedSpec, observed: Sequence[Obser
         reasons=placing.reasons,
         bonds=first.bonds,
         nic_tables=placing.tables,
+    )
+
+
+def planned_placement(session: Session, plan: LeasePlan) -> Placement | None:
+    """Return the plan as a placement that nobody has; None when there is no machine."""
+    if plan.machine is None or plan.disk is None:
+        return None
+    return Placement(
+        machine_id=session.machines.find(plan.machine).id,
+        machine=plan.machine,
+        assignments=tuple(
+            NicAssignment(
+                mac=nic.mac,
+                network=nic.network,
+                address=nic.address,
+                vlan_tag=nic.vlan_tag,
+                address_v6=nic.address_v6,
+                bond=nic.bond,
+            )
+            for nic in plan.nics
+        ),
+        disk=plan.disk,
+        bonds=plan.bonds,
     )
 
 

@@ -2,21 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import logging
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from datetime import datetime
 from uuid import UUID
 
-from rackhand.model.errors import AlreadyExists, NoExactMatch, WrongState
+from rackhand.model.errors import AlreadyExists, CallFailed, NoExactMatch, WrongState
 from rackhand.model.lease import Intent, Lease, LeaseSpec, LeaseState, Stage, StageTime
-from rackhand.model.names import parse_hostname, parse_name
+from rackhand.model.machine import Observed
+from rackhand.model.names import Mac, parse_hostname, parse_name
 from rackhand.ports.engine import Engine
 from rackhand.ports.store import Session, Store
 from rackhand.rules import lease_states
+from rackhand.rules.addressing import check_unused, choose_address, choose_address_v6
+from rackhand.rules.preflight import AddressAt, own_macs
 from rackhand.work.engine_retry import tell_retry
-from rackhand.work.lease_plan import LeasePlan, PlannedNic, make_plan, resolve
+from rackhand.work.lease_plan import (
+    LeasePlan,
+    PlannedNic,
+    ResolvedSpec,
+    make_plan,
+    planned_placement,
+    resolve,
+)
+from rackhand.work.preflight import Preflight, target_of
 
 __all__ = ["LeasePlan", "Leases", "PlannedNic"]
+
+LOG = logging.getLogger(__name__)
+
+CHECK_ROUNDS = 4
+"""How often a checked plan looks for other addresses when its own turn out to be in use."""
 
 
 class Leases:
@@ -24,20 +41,26 @@ class Leases:
 
     def __init__(
         self,
+        *,
         store: Store,
         engine: Engine,
         now: Callable[[], datetime],
         new_id: Callable[[], UUID],
         wake: Callable[[], None],
+        preflight: Preflight,
     ) -> None:
         self._store = store
         self._engine = engine
+        self._preflight = preflight
         self._now = now
         self._new_id = new_id
         self._wake = wake
 
-    def plan(self, spec: LeaseSpec) -> LeasePlan:
+    def plan(self, spec: LeaseSpec, check: bool = False) -> LeasePlan:
         """Return what ``spec`` would get now, touching nothing.
+
+        With ``check`` the machine's pre-flight too, which takes a few seconds; addresses
+        that turn out to be somebody else's are replaced in the plan, as in a lease.
 
         NotFound or InvalidValue when the spec cannot be used, WrongState when a
         network has no address left; EngineUnreachable.
@@ -45,21 +68,38 @@ class Leases:
         with self._store.transaction() as session:
             resolve(session, spec)  # a wrong question needs no engine
         observed = self._engine.observe_all()
+        plan = self._plan(spec, observed)
+        for _ in range(CHECK_ROUNDS if check else 0):
+            with self._store.transaction() as session:
+                placement = planned_placement(session, plan)
+                target = None if placement is None else target_of(session, spec, placement)
+            if target is None:
+                return plan
+            checked = replace(plan, checks=self._preflight.run(target).checks)
+            plan = self._plan(spec, observed)
+            if (plan.machine, plan.nics) == (checked.machine, checked.nics):
+                return checked
+        return checked if check else plan
+
+    def _plan(self, spec: LeaseSpec, observed: Sequence[Observed]) -> LeasePlan:
         with self._store.transaction() as session:
-            return make_plan(session, resolve(session, spec), observed)
+            resolved = resolve(session, spec)
+            return make_plan(session, resolved, observed, self._preflight.taken_on)
 
     def request(self, spec: LeaseSpec, name: str | None = None) -> Lease:
         """Store the request and wake the loop; ``name`` is the hostname unless given.
 
         NotFound, InvalidValue, AlreadyExists (name or hostname in use), WrongState
-        (image not ready), NoExactMatch with each machine's reasons: nothing stored.
+        (image not ready), NoExactMatch with each machine's reasons: nothing stored. An
+        address asked for is looked for on the wire first: AlreadyExists if it is in use.
         """
         hostname = parse_hostname(spec.hostname)
         lease_name = parse_name("name", hostname if name is None else name)
         with self._store.transaction() as session:
             _check_free(session, lease_name, hostname)
-            resolve(session, spec)
+            wished = _wished_addresses(session, resolve(session, spec))
         observed = self._engine.observe_all()
+        in_use = self._in_use(wished)
         with self._store.transaction() as session:
             _check_free(session, lease_name, hostname)
             resolved = resolve(session, spec)
@@ -68,10 +108,11 @@ class Leases:
                     f"image {resolved.image.name} has no content yet",
                     f"send it: rackhand image add … (its {resolved.image.sha256[:12]}… is missing)",
                 )
-            plan = make_plan(session, resolved, observed)
+            plan = make_plan(session, resolved, observed, self._preflight.taken_on)
             if not plan.candidates:
                 tables = {name: [asdict(r) for r in rows] for name, rows in plan.nic_tables.items()}
                 raise NoExactMatch(resolved.words(), plan.reasons, tables)
+            _refuse_in_use(session, plan, in_use)
             at = self._now()
             lease = Lease(
                 id=self._new_id(),
@@ -131,6 +172,14 @@ class Leases:
         self._wake()
         return without_secret(changed)
 
+    def _in_use(self, wished: Sequence[AddressAt]) -> Mapping[AddressAt, Mac]:
+        try:
+            return self._preflight.in_use(wished)
+        except CallFailed as error:
+            # Nobody to ask now; the pre-flight asks again before anything is touched.
+            LOG.info("addresses cannot be looked for on the wire: %s", error)
+            return {}
+
     def _note(self, session: Session, lease: Lease, word: str, sentence: str) -> None:
         session.events.append(
             self._now(),
@@ -143,6 +192,27 @@ class Leases:
 def without_secret(lease: Lease) -> Lease:
     """Return the lease without its root password's hash, for everybody but the deployment."""
     return replace(lease, spec=replace(lease.spec, root_password_hash=None))
+
+
+def _wished_addresses(session: Session, resolved: ResolvedSpec) -> list[AddressAt]:
+    """Return the addresses that are asked for as they are; refuses those that cannot be had."""
+    found: list[AddressAt] = []
+    held = session.reservations.all()
+    for network, ask in zip(resolved.networks, resolved.spec.networks, strict=True):
+        if ask.address is not None:
+            found.append((network.name, choose_address(network, held, ask.address)))
+        if ask.address_v6 is not None:
+            choose_address_v6(network, held, ask.address_v6)
+            found.append((network.name, ask.address_v6))
+    return found
+
+
+def _refuse_in_use(session: Session, plan: LeasePlan, in_use: Mapping[AddressAt, Mac]) -> None:
+    """Refuse addresses that others answer for than the machines that might get them."""
+    own = {mac for name in plan.candidates for mac in own_macs(session.machines.find(name))}
+    for (network, address), mac in in_use.items():
+        if mac not in own:
+            check_unused(network, address, {address: mac})
 
 
 def _check_free(session: Session, name: str, hostname: str) -> None:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
 from rackhand.model.errors import AskedWrongly
 from rackhand.model.lease import Lease, LeaseState, NicAssignment, Placement, Stage, StageTime
 from rackhand.model.machine import Observed
-from rackhand.model.network import Reservation
+from rackhand.model.names import Mac
+from rackhand.model.network import IpAddress, Reservation
 from rackhand.ports.engine import Deployer
 from rackhand.ports.store import Session, Store
 from rackhand.rules import lease_states
@@ -21,11 +22,21 @@ from rackhand.work.outcome import Done, Outcome, Refused
 
 
 class Placer:
-    """Places one lease; two of them can never take the same machine, as the engine decides."""
+    """Places one lease; two of them can never take the same machine, as the engine decides.
 
-    def __init__(self, store: Store, deployer: Deployer, now: Callable[[], datetime]) -> None:
+    ``taken_on`` returns a network's addresses that somebody answered for lately.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        deployer: Deployer,
+        taken_on: Callable[[str], Mapping[IpAddress, Mac]],
+        now: Callable[[], datetime],
+    ) -> None:
         self._store = store
         self._deployer = deployer
+        self._taken_on = taken_on
         self._now = now
 
     def place(self, lease: Lease, observed: Sequence[Observed]) -> Outcome:
@@ -65,7 +76,7 @@ class Placer:
             placement = Placement(
                 machine_id=machine.id,
                 machine=machine.name,
-                assignments=_assign(session, lease, resolved, candidacy),
+                assignments=self._assign(session, lease, resolved, candidacy),
                 disk=disk,
                 bonds=candidacy.bonds,
             )
@@ -84,34 +95,33 @@ class Placer:
                 f"{nic.address} on NIC {nic.mac}",
             )
 
-
-def _assign(
-    session: Session, lease: Lease, resolved: ResolvedSpec, candidacy: Candidacy
-) -> tuple[NicAssignment, ...]:
-    """Choose and hold addresses for each pick."""
-    wanted = {ask.network: ask for ask in resolved.spec.networks}
-    assignments = []
-    for pick in candidacy.picks or ():
-        network, held = pick.network, session.reservations.all()
-        ask = wanted[network.name]
-        address = choose_address(network, held, ask.address)
-        address_v6 = choose_address_v6(network, held, ask.address_v6)
-        for one in (address, address_v6):
-            if one is not None:
-                session.reservations.add(
-                    Reservation(network.name, one, pick.mac, candidacy.machine.id, lease.id)
+    def _assign(
+        self, session: Session, lease: Lease, resolved: ResolvedSpec, candidacy: Candidacy
+    ) -> tuple[NicAssignment, ...]:
+        """Choose and hold addresses for each pick."""
+        wanted = {ask.network: ask for ask in resolved.spec.networks}
+        assignments = []
+        for pick in candidacy.picks or ():
+            network, held = pick.network, session.reservations.all()
+            ask, in_use = wanted[network.name], self._taken_on(network.name)
+            address = choose_address(network, held, ask.address, in_use)
+            address_v6 = choose_address_v6(network, held, ask.address_v6, in_use)
+            for one in (address, address_v6):
+                if one is not None:
+                    session.reservations.add(
+                        Reservation(network.name, one, pick.mac, candidacy.machine.id, lease.id)
+                    )
+            assignments.append(
+                NicAssignment(
+                    mac=pick.mac,
+                    network=network.name,
+                    address=address,
+                    vlan_tag=pick.vlan_tag,
+                    address_v6=address_v6,
+                    bond=pick.bond,
                 )
-        assignments.append(
-            NicAssignment(
-                mac=pick.mac,
-                network=network.name,
-                address=address,
-                vlan_tag=pick.vlan_tag,
-                address_v6=address_v6,
-                bond=pick.bond,
             )
-        )
-    return tuple(assignments)
+        return tuple(assignments)
 
 
 def _why_none(placing: Placing) -> str:

@@ -23,6 +23,7 @@ from rackhand.work.changes import Changes
 from rackhand.work.lease_actions import LeaseActions, Sight
 from rackhand.work.machine_actions import MachineActions
 from rackhand.work.outcome import MachineFailed, Outcome, Refused
+from rackhand.work.preflight import Preflight
 from rackhand.work.slots import Slots
 from rackhand.work.state_news import StateNews
 from rackhand.work.workers import Workers
@@ -77,6 +78,7 @@ class Loop:
         boot_log: BootLog,
         probe: Probe,
         image_files: ImageFiles,
+        preflight: Preflight,
         changes: Changes,
         now: Callable[[], datetime],
         random: Callable[[], float],
@@ -110,6 +112,7 @@ class Loop:
             boot_log=boot_log,
             probe=probe,
             image_files=image_files,
+            preflight=preflight,
             gateway_ready=self._gateway_ready,
             deploy_slots=self._deploy_slots,
             ramdisk_slots=self._ramdisk_slots,
@@ -304,6 +307,7 @@ class Loop:
                 session.machines.all(),
                 session.leases.all(),
                 session.reservations.all(),
+                session.discoveries.all(),
             )
         return self._gateway.in_force() == plan.revision
 

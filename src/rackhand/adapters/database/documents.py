@@ -38,6 +38,7 @@ from rackhand.model.machine import (
     Wire,
 )
 from rackhand.model.names import Mac
+from rackhand.model.wiring import LldpNeighbour, ProbeHeard, WireProbe
 
 Document = dict[str, Any]
 
@@ -138,6 +139,8 @@ def _from_nic(nic: Nic) -> Document:
         "pci_address": nic.pci_address,
         "vendor_id": nic.vendor_id,
         "product_id": nic.product_id,
+        "probed": None if nic.probed is None else list(nic.probed),
+        "lldp": None if nic.lldp is None else _from_neighbour(nic.lldp),
     }
 
 
@@ -151,6 +154,64 @@ def _to_nic(document: Document) -> Nic:
         pci_address=document["pci_address"],
         vendor_id=document["vendor_id"],
         product_id=document["product_id"],
+        probed=None if document["probed"] is None else tuple(document["probed"]),
+        lldp=None if document["lldp"] is None else _to_neighbour(document["lldp"]),
+    )
+
+
+def _from_neighbour(neighbour: LldpNeighbour) -> Document:
+    return {
+        "switch": neighbour.switch,
+        "port": neighbour.port,
+        "untagged": neighbour.untagged,
+        "tagged": list(neighbour.tagged),
+    }
+
+
+def _to_neighbour(document: Document) -> LldpNeighbour:
+    return LldpNeighbour(
+        switch=document["switch"],
+        port=document["port"],
+        untagged=document["untagged"],
+        tagged=tuple(document["tagged"]),
+    )
+
+
+def from_wire_probe(probe: WireProbe) -> Document:
+    """Return what was heard of a machine's NICs as a document."""
+    return {
+        "at": from_time(probe.at),
+        "listened": list(probe.listened),
+        "heard": [
+            {
+                "mac": one.mac,
+                "network": one.network,
+                "vlan": one.vlan,
+                "tag": one.tag,
+                "at": from_time(one.at),
+            }
+            for one in probe.heard
+        ],
+        "tags": list(probe.tags),
+    }
+
+
+def to_wire_probe(document: Document) -> WireProbe:
+    """Return what was heard of a machine's NICs."""
+    return WireProbe(
+        at=to_time(document["at"]),
+        listened=tuple(document["listened"]),
+        heard=tuple(
+            ProbeHeard(
+                mac=Mac(one["mac"]),
+                network=one["network"],
+                vlan=one["vlan"],
+                tag=one["tag"],
+                at=to_time(one["at"]),
+            )
+            for one in document["heard"]
+        ),
+        tags=tuple(document["tags"]),
     )
 
 

@@ -12,9 +12,11 @@ from rackhand.adapters.database import tables
 from rackhand.adapters.database.documents import (
     from_fault,
     from_hardware,
+    from_wire_probe,
     from_wires,
     to_fault,
     to_hardware,
+    to_wire_probe,
     to_wires,
 )
 from rackhand.adapters.database.shelf import Claim, Row, TableShelf
@@ -43,6 +45,8 @@ class MachineShelf(TableShelf[Machine]):
             "fault": None if thing.fault is None else from_fault(thing.fault),
             "pooled": thing.pooled,
             "generation": thing.generation,
+            "wire_probe": None if thing.wire_probe is None else from_wire_probe(thing.wire_probe),
+            "inspection_began_at": thing.inspection_began_at,
         }
 
     def from_row(self, row: Row) -> Machine:
@@ -58,6 +62,8 @@ class MachineShelf(TableShelf[Machine]):
             fault=None if row["fault"] is None else to_fault(row["fault"]),
             pooled=row["pooled"],
             generation=row["generation"],
+            wire_probe=None if row["wire_probe"] is None else to_wire_probe(row["wire_probe"]),
+            inspection_began_at=row["inspection_began_at"],
         )
 
     def claims(self, thing: Machine) -> Sequence[Claim]:

@@ -72,12 +72,14 @@ class ReservationTable:
 
     def _holder(self, held: Reservation) -> str:
         if held.lease_id is not None:
-            return f"lease {self._name(tables.leases, held.lease_id)}"
-        return f"machine {self._name(tables.machines, held.machine_id)}"
+            return f"lease {self._name(tables.leases, held.lease_id) or held.lease_id}"
+        found = self._name(tables.machines, held.machine_id)
+        found = found or self._name(tables.discoveries, held.machine_id)
+        return f"machine {found or held.machine_id}"
 
-    def _name(self, table: sa.Table, thing_id: UUID) -> str:
+    def _name(self, table: sa.Table, thing_id: UUID) -> str | None:
         query = sa.select(table.c.name).where(table.c.id == str(thing_id))
-        return self._connection.execute(query).scalar_one_or_none() or str(thing_id)
+        return self._connection.execute(query).scalar_one_or_none()
 
 
 def _from_row(row: sa.RowMapping) -> Reservation:

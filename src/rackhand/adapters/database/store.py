@@ -11,8 +11,10 @@ from threading import Lock, get_ident
 import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
 
+from rackhand.adapters.database.discoveries import DiscoveryShelf
 from rackhand.adapters.database.events import EventTable
 from rackhand.adapters.database.flavors import FlavorShelf
+from rackhand.adapters.database.heard import ForeignServerTable, ProbeTable, StrangerTable
 from rackhand.adapters.database.images import ImageShelf
 from rackhand.adapters.database.leases import LeaseShelf
 from rackhand.adapters.database.machines import MachineShelf
@@ -37,8 +39,12 @@ class DatabaseSession:
         self.images = ImageShelf(connection)
         self.machines = MachineShelf(connection)
         self.leases = LeaseShelf(connection)
+        self.discoveries = DiscoveryShelf(connection)
         self.reservations = ReservationTable(connection)
         self.events = EventTable(connection)
+        self.probes = ProbeTable(connection)
+        self.strangers = StrangerTable(connection)
+        self.foreign_dhcp = ForeignServerTable(connection)
 
 
 class DatabaseStore:

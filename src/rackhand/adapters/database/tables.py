@@ -138,6 +138,8 @@ machines = sa.Table(
     _json("fault", nullable=True),
     sa.Column("pooled", sa.Boolean, nullable=False),
     _generation(),
+    _json("wire_probe", nullable=True),
+    sa.Column("inspection_began_at", UtcTime),
     sa.UniqueConstraint("bmc_address", "bmc_port"),
 )
 
@@ -173,6 +175,25 @@ leases = sa.Table(
     _generation(),
 )
 
+discoveries = sa.Table(
+    "discoveries",
+    metadata,
+    _id(),
+    _name(),
+    sa.Column("mac", sa.String(17), nullable=False, unique=True),
+    sa.Column("network", sa.String(63), nullable=False),
+    sa.Column("zone", sa.String(63), nullable=False),
+    sa.Column("address", sa.String(15), nullable=False),
+    sa.Column("at", UtcTime, nullable=False),
+    sa.Column("state", sa.String(32), nullable=False),
+    _json("hardware", nullable=True),
+    sa.Column("bmc_address", sa.String(45)),
+    _json("wires"),
+    sa.Column("reported_at", UtcTime),
+    _json("fault", nullable=True),
+    _generation(),
+)
+
 reservations = sa.Table(
     "reservations",
     metadata,
@@ -200,4 +221,37 @@ events = sa.Table(
     sa.Column("subject_name", sa.String(63), nullable=False),
     sa.Column("sentence", sa.Text, nullable=False),
     sa.Index("ix_events_subject_id_number", "subject_id", "number"),
+)
+
+probes = sa.Table(
+    "probes",
+    metadata,
+    sa.Column("mac", sa.String(17), primary_key=True),
+    sa.Column("network", sa.String(63), primary_key=True),
+    # 0 is untagged: a key has no NULL, and 0 is no VLAN.
+    sa.Column("tag", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("vlan", sa.Integer, nullable=False),
+    sa.Column("at", UtcTime, nullable=False, index=True),
+)
+
+strangers = sa.Table(
+    "strangers",
+    metadata,
+    sa.Column("mac", sa.String(17), primary_key=True),
+    sa.Column("network", sa.String(63), primary_key=True),
+    sa.Column("vlan", sa.Integer, nullable=False),
+    sa.Column("first_at", UtcTime, nullable=False),
+    sa.Column("last_at", UtcTime, nullable=False),
+    sa.Column("vendor_class", sa.String(255)),
+)
+
+foreign_dhcp = sa.Table(
+    "foreign_dhcp",
+    metadata,
+    sa.Column("network", sa.String(63), primary_key=True),
+    sa.Column("server", sa.String(15), primary_key=True),
+    sa.Column("mac", sa.String(17), primary_key=True),
+    sa.Column("vlan", sa.Integer, nullable=False),
+    sa.Column("first_at", UtcTime, nullable=False),
+    sa.Column("last_at", UtcTime, nullable=False),
 )

@@ -8,11 +8,11 @@ from time import monotonic, sleep
 from typing import Any
 from uuid import UUID
 
-from rackhand.adapters.ironic import translate
+from rackhand.adapters.ironic import attachments, translate
 from rackhand.adapters.ironic.client import IronicClient
 from rackhand.model.errors import EngineRefused, EngineUnreachable, InvalidValue
 from rackhand.model.machine import Hardware, MachineState, Observed
-from rackhand.ports.engine import DeployOrder, Enrolment, Verb
+from rackhand.ports.engine import Attached, DeployOrder, Enrolment, Verb
 from rackhand.render.write_order import INSTANCE_INFO_KEY, WriteOrder, render_write_order
 
 RESOURCE_CLASS = "rackhand"
@@ -32,6 +32,9 @@ _PROVISION = {
 }
 _POWER = {Verb.POWER_ON: "power on", Verb.POWER_OFF: "power off", Verb.REBOOT: "rebooting"}
 _DEPLOYABLE = ("available", "deploy failed")
+
+_IPMI_FAILURE = "IPMI call failed"
+"""Ironic's words for a BMC that did not answer as it should (common/exception.py, IPMIFailure)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +114,16 @@ class IronicEngine:
         report = self.client.find(f"{_node(machine_id)}/inventory")
         return None if report is None else translate.hardware(report)
 
+    def ask_bmc(self, machine_id: UUID) -> str | None:
+        """Ask for the boot device, which Ironic does at once (ipmitool: bootparam get 5)."""
+        try:
+            self.client.get(f"{_node(machine_id)}/management/boot_device")
+        except EngineRefused as error:
+            if _IPMI_FAILURE not in error.sentence:
+                raise
+            return error.sentence
+        return None
+
     def allocate(self, lease_id: UUID, candidates: Sequence[UUID]) -> UUID | None:
         """Take one of the candidates for the lease, atomically; None when none is free."""
         path = f"/v1/allocations/{lease_id}"
@@ -133,9 +146,9 @@ class IronicEngine:
         return self._settled(path, allocation)
 
     def deploy(self, order: DeployOrder) -> None:
-        """Start writing the allocated machine; returns at once."""
+        """Attach the order's networks, start writing the allocated machine; returns at once."""
         path = _node(order.machine_id)
-        node = self.client.get(path, fields="provision_state,instance_uuid")
+        node = self.client.get(path, fields="provision_state,instance_uuid,network_interface")
         if node["instance_uuid"] != str(order.lease_id):
             raise EngineRefused(
                 f"machine {order.machine_id} is not allocated to lease {order.lease_id} but to"
@@ -149,6 +162,7 @@ class IronicEngine:
                 "observe it and choose what its state allows",
                 409,
             )
+        self._attach(node["network_interface"], node["provision_state"], order)
         info = {INSTANCE_INFO_KEY: render_write_order(_write_order(order))}
         # Never through a ramdisk that some other NIC booted.
         changes = [{"op": "add", "path": "/instance_info", "value": info}, _fast_track(False)]
@@ -162,12 +176,42 @@ class IronicEngine:
 
     def free(self, lease_id: UUID) -> None:
         """Give an allocation back that never led to a deployment; no error when gone."""
-        self.client.delete(f"/v1/allocations/{lease_id}")
+        path = f"/v1/allocations/{lease_id}"
+        allocation = self.client.find(path)
+        if allocation is None:
+            return
+        if allocation["node_uuid"] is not None:
+            machine_id = UUID(allocation["node_uuid"])
+            node = self.client.get(_node(machine_id), fields="provision_state")
+            if node["provision_state"] in _DEPLOYABLE:
+                attachments.detach_all(self.client, machine_id)
+        self.client.delete(path)
+
+    def attached(self, machine_id: UUID) -> Attached:
+        """Return which networks are attached to which of the machine's NICs and bonds."""
+        return attachments.attached(self.client, machine_id)
 
     def change_bmc_password(self, machine_id: UUID, password: str) -> None:
         """Replace the BMC's password as the engine knows it."""
         change = {"op": "add", "path": "/driver_info/ipmi_password", "value": password}
         self.client.patch(_node(machine_id), [change], (password,))
+
+    def _attach(self, interface: str, provision_state: str, order: DeployOrder) -> None:
+        """Attach the networks; a machine of before our network interface gets it first.
+
+        Ironic changes interfaces of available machines only (conductor/manager.py,
+        update_node): one whose deployment failed earlier is written again without.
+        """
+        if interface != attachments.NETWORK_INTERFACE:
+            if provision_state != "available":
+                return
+            change = {
+                "op": "add",
+                "path": "/network_interface",
+                "value": attachments.NETWORK_INTERFACE,
+            }
+            self.client.patch(_node(order.machine_id), [change])
+        attachments.attach(self.client, order.machine_id, order.lease_id, order.attached)
 
     def _change(
         self, node: Mapping[str, Any], enrolment: Enrolment, secrets: Sequence[str]

@@ -1,4 +1,4 @@
-"""What is wrong with a body or file, in a person's words and without echoing it."""
+"""What is wrong with a body or file, in a person's words; values only where none is secret."""
 
 from __future__ import annotations
 
@@ -23,11 +23,28 @@ _WORDS = {
     "json_invalid": "is not JSON",
 }
 
+_ADDRESSES = (
+    *("address", "address_v6", "router", "router_v6", "gateway", "dns", "ntp", "search"),
+    *("subnet", "subnet_v6", "ranges", "ranges_v6", "exclude", "routes", "destination", "via"),
+    *("vlan", "tagged", "mtu", "mac", "group", "port"),
+)
+_NAMES = ("name", "hostname", "zone", "network", "networks", "flavor", "image")
+_CHOICES = (
+    *("mode", "members", "miimon_ms", "lacp_rate", "xmit_hash_policy", "cipher_suite"),
+    *("vcpus", "memory_mib", "to", "after", "wait_s"),
+)
+_SHOWN = frozenset((*_ADDRESSES, *_NAMES, *_CHOICES))
+"""Fields whose wrong value is repeated: none of them can hold a secret. What is not named
+here is never repeated, and neither is a key that nobody knows: it may be a password's."""
+_NOT_THE_FIELDS_OWN = frozenset({"missing", "extra_forbidden"})
+"""Errors whose input is what stands around the field, or what nobody knows."""
+_SHOWN_MAX = 100
+
 
 def flaws_of(errors: Iterable[Any], at: Sequence[str | int] = (), drop: int = 0) -> list[Flaw]:
     """Turn pydantic's errors into flaws below ``at``; ``drop`` cuts that many first path parts.
 
-    Only place, kind and message are read: an error's input may be a secret.
+    An error's input is repeated for the fields of ``_SHOWN`` only: others may be secret.
     """
     found = []
     for error in errors:
@@ -54,4 +71,14 @@ def _sentence(error: Any) -> str:
     if error["type"] == "rackhand":
         # The model's sentence begins with its field, which the path says already.
         return re.sub(r"^\w+: ", "", message)
-    return _WORDS.get(error["type"], message[:1].lower() + message[1:])
+    return _WORDS.get(error["type"], message[:1].lower() + message[1:]) + _shown(error)
+
+
+def _shown(error: Any) -> str:
+    """Return the value that was given, where it may be repeated."""
+    value = error.get("input")
+    plain = isinstance(value, str | int | float) and error["type"] not in _NOT_THE_FIELDS_OWN
+    if not plain or not any(part in _SHOWN for part in error["loc"]):
+        return ""
+    text = repr(value)
+    return f" (given: {text if len(text) <= _SHOWN_MAX else text[:_SHOWN_MAX] + '…'})"

@@ -121,7 +121,7 @@ class ImportBody(Body):
                 entries.append(MachineBody.model_validate(raw).entry())
                 indices.append(index)
             except ValidationError as error:
-                found = error.errors(include_input=False, include_url=False)
+                found = error.errors(include_url=False)
                 flaws += flaws_of(found, at=("machines", index))
         return indices, entries, flaws
 

@@ -101,6 +101,6 @@ class RackhandHardwareManager(hardware.HardwareManager):
 def collect_disks(data: dict[str, Any], failures: Any) -> None:
     """Inspection collector: every disk in our words, the hidden ones included."""
     try:
-        data["rackhand"] = {"disks": disk_report(read_block_devices())}
+        data.setdefault("rackhand", {})["disks"] = disk_report(read_block_devices())
     except (OSError, ValueError, subprocess.SubprocessError) as error:
         failures.add("rackhand: the disks cannot be listed: %s", error)

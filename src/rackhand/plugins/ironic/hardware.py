@@ -6,10 +6,13 @@ from typing import Any
 
 from ironic.drivers import fake_hardware, ipmi
 from ironic.drivers.modules import ipmitool
+from ironic.drivers.modules.network import noop
 
 from rackhand.plugins.ironic import sqlite_immediate
 from rackhand.plugins.ironic.deploy import RackhandDeploy
 from rackhand.plugins.ironic.fake_power import RackhandFakePower
+from rackhand.plugins.ironic.management import RackhandManagement
+from rackhand.plugins.ironic.network import RackhandNetwork
 from rackhand.plugins.ironic.power import RackhandPower
 
 # Importing this module is the one thing Ironic surely does before it works.
@@ -31,8 +34,13 @@ class RackhandIPMI(ipmi.IPMIHardware):
 
     @property
     def supported_management_interfaces(self) -> list[type[Any]]:
-        """IPMI alone."""
-        return [ipmitool.IPMIManagement]
+        """IPMI that explains a refusal; upstream's for machines that were enrolled with it."""
+        return [RackhandManagement, ipmitool.IPMIManagement]
+
+    @property
+    def supported_network_interfaces(self) -> list[type[Any]]:
+        """Ours; upstream's without effect for machines that were enrolled with it."""
+        return [RackhandNetwork, noop.NoopNetwork]
 
 
 class RackhandFake(fake_hardware.FakeHardware):
@@ -42,3 +50,8 @@ class RackhandFake(fake_hardware.FakeHardware):
     def supported_power_interfaces(self) -> list[type[Any]]:
         """Upstream's with a known state."""
         return [RackhandFakePower]
+
+    @property
+    def supported_network_interfaces(self) -> list[type[Any]]:
+        """Ours; upstream's without effect for machines that were enrolled with it."""
+        return [RackhandNetwork, noop.NoopNetwork]

@@ -26,11 +26,12 @@ class RackhandPower(ipmitool.IPMIPower):
         except exception.IPMIFailure as error:
             if task.node.provision_state != states.VERIFYING:
                 raise
-            raise exception.IPMIFailure(f"{error} {_words_of(task.node)}") from error
+            said = words_of(task.node) or "and answered when it was asked again: retry"
+            raise exception.IPMIFailure(f"{error} {said}") from error
 
 
-def _words_of(node: Any) -> str:
-    """Ask once more, verbosely, and return what ipmitool complains of in one line.
+def words_of(node: Any) -> str | None:
+    """Ask once more, verbosely, and return what ipmitool complains of; None: it answers.
 
     Its verbosity of one level names no password (lanplus keys appear from -vvv on).
     """
@@ -38,7 +39,8 @@ def _words_of(node: Any) -> str:
         ipmitool._exec_ipmitool(ipmitool._parse_driver_info(node), "-v power status")
     except processutils.ProcessExecutionError as error:
         said = [line.strip() for line in (error.stderr or "").splitlines()]
-        return " ".join(line for line in said if line and "IANA PEN" not in line)
+        return " ".join(line for line in said if line and "IANA PEN" not in line) or str(error)
     except exception.IronicException as error:
         LOG.warning("Node %s: the BMC's refusal cannot be explained: %s", node.uuid, error)
-    return "and answered when it was asked again: retry"
+        return str(error)
+    return None

@@ -35,8 +35,11 @@ def hide_tokens() -> None:
 
 
 def api_address(kernel_arguments: str) -> tuple[str, int] | None:
-    """Find host and port of the first Ironic API named on the kernel's command line."""
-    named = re.search(r"(?:^|\s)ipa-api-url=([^,\s]+)", kernel_arguments)
+    """Find host and port of the first Ironic API named on the kernel's command line.
+
+    A machine whose BMC nobody knows yet is only told where its report goes.
+    """
+    named = re.search(r"(?:^|\s)ipa-(?:api|inspection-callback)-url=([^,\s]+)", kernel_arguments)
     if named is None:
         return None
     url = urlsplit(named[1])

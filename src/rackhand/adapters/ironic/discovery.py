@@ -1,0 +1,116 @@
+"""Reports of machines without a BMC, taken by a real Ironic.
+
+An adopted MAC becomes a node of our hardware type ``rackhand-discovery``
+(plugins/ironic/without_bmc.py) that waits in inspection: Ironic writes its boot files and
+takes its report, as for any machine. MACs without a node are refused, as ever.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from ipaddress import ip_address
+from typing import Any
+from uuid import UUID
+
+from rackhand.adapters.ironic import translate
+from rackhand.adapters.ironic.client import IronicClient
+from rackhand.model.discovery import Report
+from rackhand.model.errors import EngineRefused, InvalidValue
+from rackhand.model.names import Mac
+from rackhand.ports.discoverer import Sight
+
+DRIVER = "rackhand-discovery"
+
+_FIELDS = "uuid,provision_state,last_error,inspection_finished_at"
+_TIMEOUT = "timeout reached while inspecting"
+"""Ironic 39, conductor/utils.py, cleanup_inspectwait_timeout: nobody booted, no error."""
+_NEXT = {"enroll": "manage", "manageable": "inspect", "inspect failed": "inspect"}
+"""The verb that leads on; in all other states Ironic is at work."""
+
+
+@dataclass(frozen=True, slots=True)
+class IronicDiscoverer:
+    """Discoverer (ports/discoverer.py); a discovery's id is its node's UUID."""
+
+    client: IronicClient
+
+    def look(self) -> Mapping[UUID, Sight]:
+        """Return every node of our driver; one more call for each that has reported."""
+        nodes = self.client.pages("/v1/nodes", "nodes", driver=DRIVER, fields=_FIELDS)
+        return {UUID(node["uuid"]): self._sight(node) for node in nodes}
+
+    def expect(self, discovery_id: UUID, mac: Mac) -> None:
+        """Make the node and its port, verify it, inspect it: one of these, then return."""
+        path = _node(discovery_id)
+        node = self.client.find(f"{path}?fields=provision_state")
+        if node is None:
+            body = {"uuid": str(discovery_id), "name": f"discovery-{discovery_id}"}
+            self.client.post("/v1/nodes", {**body, "driver": DRIVER})
+            node = {"provision_state": "enroll"}
+        self._make_port(discovery_id, mac)
+        verb = _NEXT.get(node["provision_state"])
+        if verb is not None:
+            self.client.put(f"{path}/states/provision", {"target": verb})
+
+    def dismiss(self, discovery_id: UUID) -> None:
+        """Stop waiting, which removes the boot files, and delete the node."""
+        path = _node(discovery_id)
+        node = self.client.find(f"{path}?fields=provision_state,maintenance")
+        if node is None:
+            return
+        if node["provision_state"] == "inspect wait":
+            self.client.put(f"{path}/states/provision", {"target": "abort"})
+        if not node["maintenance"]:
+            # Ironic deletes a node in any state only then.
+            self.client.put(f"{path}/maintenance", {"reason": "no longer expected"})
+        self.client.delete(path)
+
+    def _make_port(self, discovery_id: UUID, mac: Mac) -> None:
+        """Give the node its port; one of another node with this MAC is a refusal."""
+        node = str(discovery_id)
+        if next(self.client.pages("/v1/ports", "ports", node=node), None) is not None:
+            return
+        body = {"node_uuid": node, "address": mac, "pxe_enabled": True}
+        try:
+            self.client.post("/v1/ports", body)
+        except EngineRefused:
+            self.client.delete(_node(discovery_id))
+            raise
+
+    def _sight(self, node: Mapping[str, Any]) -> Sight:
+        if node["provision_state"] == "inspect wait":
+            return Sight(awaited=True)
+        error = node["last_error"] or ""
+        if node["provision_state"] == "manageable" and node["inspection_finished_at"]:
+            return self._report(node["uuid"])
+        return Sight(error=error if error and _TIMEOUT not in error.lower() else None)
+
+    def _report(self, node: str) -> Sight:
+        inventory = self.client.find(f"/v1/nodes/{node}/inventory")
+        if inventory is None:
+            return Sight()
+        try:
+            hardware = translate.hardware(inventory)
+        except InvalidValue as error:
+            return Sight(error=error.sentence)
+        return Sight(report=Report(hardware, _bmc_address(inventory["inventory"])))
+
+
+def _node(discovery_id: UUID) -> str:
+    return f"/v1/nodes/{discovery_id}"
+
+
+def _bmc_address(inventory: Mapping[str, Any]) -> str | None:
+    """Return the BMC's IPv4 address, else its IPv6 one.
+
+    The agent writes 0.0.0.0 and ``::/0`` where ipmitool says so: a BMC without one.
+    """
+    for key in ("bmc_address", "bmc_v6address"):
+        try:
+            found = ip_address(inventory.get(key) or "")
+        except ValueError:
+            continue
+        if not found.is_unspecified:
+            return str(found)
+    return None
