@@ -112,6 +112,30 @@ def tagged(site: Site, released: Released) -> Any:
 
 
 @pytest.fixture(scope="session")
+def wired(wide: Site) -> network_story.Wired:
+    """q1 and o1 inspected, the unknown machine seen."""
+    return network_story.import_and_see(wide)
+
+
+@pytest.fixture(scope="session")
+def begun(wide: Site, wired: network_story.Wired) -> network_story.Begun:
+    """o1 re-plugged, the region added, both leases on their way."""
+    return network_story.mend_and_lease(wide, wired)
+
+
+@pytest.fixture(scope="session")
+def bonded(wide: Site, begun: network_story.Begun) -> Any:
+    """The lease of q1 with both kinds of bond, as it ended."""
+    return wide.settled_lease(network_story.BONDED)
+
+
+@pytest.fixture(scope="session")
+def scattered(wide: Site, begun: network_story.Begun) -> Any:
+    """The lease of o1 on three networks, as it ended."""
+    return wide.settled_lease(network_story.SCATTERED)
+
+
+@pytest.fixture(scope="session")
 def tiny_image(site: Site) -> Path:
     """A folder with an image of one MiB."""
     return tampered_images.tiny(site.folder / "images" / "tiny")
