@@ -10,7 +10,6 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,16 +23,17 @@ from rackhand.adapters.database.store import DatabaseStore, open_store
 from rackhand.adapters.deploy_logs import IronicDeployLogs
 from rackhand.adapters.image_files import HttpImageFiles
 from rackhand.adapters.ironic.client import IronicClient
+from rackhand.adapters.ironic.discovery import IronicDiscoverer
 from rackhand.adapters.ironic.engine import IronicEngine
+from rackhand.adapters.oui import Vendors
 from rackhand.adapters.probe import SshProbe
 from rackhand.doors.api.app import create_api
 from rackhand.doors.api.use_cases import UseCases
 from rackhand.model.errors import CallFailed, RackhandError, WrongState
-from rackhand.model.names import Mac
-from rackhand.model.network import IpAddress
-from rackhand.model.wiring import ForeignDhcp, ProbeHeard
 from rackhand.settings import Settings, read_settings
 from rackhand.up.state_dir import StatePaths
+from rackhand.work.address_questions import AddressQuestions
+from rackhand.work.adoption import Adoptions
 from rackhand.work.changes import Changes
 from rackhand.work.deploy_logs import LeaseLogs
 from rackhand.work.events import Journal
@@ -45,6 +45,7 @@ from rackhand.work.machines import Machines
 from rackhand.work.networks import Networks, Zones
 from rackhand.work.preflight import Preflight
 from rackhand.work.reconcile import Loop
+from rackhand.work.wire_desk import WireDesk
 
 LOG = logging.getLogger("rackhand")
 SHUTDOWN_S = 1
@@ -61,17 +62,22 @@ class Core:
     loop: Loop
     changes: Changes
 
+    def release(self) -> None:
+        """Let everybody go who waits for a change or an answer: the process ends."""
+        self.changes.close()
+        self.work.questions.close()
+
 
 class _Server(uvicorn.Server):
     """Answers those who wait for a change as soon as it is told to stop."""
 
-    def __init__(self, changes: Changes, config: uvicorn.Config) -> None:
+    def __init__(self, core: Core, config: uvicorn.Config) -> None:
         super().__init__(config)
-        self._changes = changes
+        self._core = core
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Take the signal: nobody waits any more."""
-        self._changes.close()
+        self._core.release()
         super().handle_exit(sig, frame)
 
 
@@ -90,14 +96,26 @@ def build(settings: Settings) -> Core:
     engine = _engine(settings, client)
     files = HttpImageFiles(paths.images, settings.http_url)
     desk = GatewayDesk(store, changes)
-    preflight = Preflight(engine, _NoEars(store), now)
+    questions = AddressQuestions(uuid4)
+    wires = WireDesk(store, questions, now, wake, Vendors().of)
+    preflight = Preflight(engine, wires, now)
+    discoverer = IronicDiscoverer(client)
+    machines = Machines(
+        store=store, engine=engine, deployer=engine, now=now, new_id=uuid4, wake=wake
+    )
     work = UseCases(
         zones=Zones(store, now, uuid4, wake),
         networks=Networks(store, now, uuid4, wake),
         flavors=Flavors(store, now, uuid4, wake),
         images=Images(store, files, now, uuid4, wake),
-        machines=Machines(
-            store=store, engine=engine, deployer=engine, now=now, new_id=uuid4, wake=wake
+        machines=machines,
+        adoptions=Adoptions(
+            store=store,
+            discoverer=discoverer,
+            machines=machines,
+            now=now,
+            new_id=uuid4,
+            wake=wake,
         ),
         leases=Leases(
             store=store, engine=engine, preflight=preflight, now=now, new_id=uuid4, wake=wake
@@ -105,11 +123,14 @@ def build(settings: Settings) -> Core:
         lease_logs=LeaseLogs(store, IronicDeployLogs(paths.deploy_logs)),
         journal=Journal(store, changes),
         gateway=desk,
+        wires=wires,
+        questions=questions,
     )
     loop = Loop(
         store=store,
         engine=engine,
         deployer=engine,
+        discoverer=discoverer,
         gateway=desk,
         boot_log=NginxBootLog(paths.access_log),
         probe=SshProbe(),
@@ -122,35 +143,6 @@ def build(settings: Settings) -> Core:
         ramdisks_at_once=settings.ramdisks_at_once,
     )
     return Core(store, client, work, loop, changes)
-
-
-class _NoEars:
-    """Wires on which nothing is heard and nobody answers, as long as gateways report nothing."""
-
-    def __init__(self, store: DatabaseStore) -> None:
-        self._store = store
-
-    def probes_heard(self, macs: Collection[Mac], since: datetime) -> Sequence[ProbeHeard]:
-        """Return none."""
-        del macs, since
-        return ()
-
-    def listened(self, zone: str) -> Sequence[int]:
-        """Return the VLANs that a gateway serves there."""
-        with self._store.transaction() as session:
-            return sorted(net.vlan for net in session.networks.all() if net.zone == zone)
-
-    def foreign_dhcp(self, network: str) -> Sequence[ForeignDhcp]:
-        """Return none."""
-        del network
-        return ()
-
-    def in_use(
-        self, asked: Collection[tuple[str, IpAddress]]
-    ) -> Mapping[tuple[str, IpAddress], Mac]:
-        """Return none."""
-        del asked
-        return {}
 
 
 def _engine(settings: Settings, client: IronicClient) -> IronicEngine:
@@ -170,7 +162,7 @@ def serve(settings: Settings) -> None:
     stop = threading.Event()
     loop = threading.Thread(target=core.loop.run, args=(stop,), name="loop")
     server = _Server(
-        core.changes,
+        core,
         uvicorn.Config(
             create_api(core.work, token),
             log_config=None,
@@ -188,7 +180,7 @@ def serve(settings: Settings) -> None:
         server.run(sockets=sockets)
     finally:
         stop.set()
-        core.changes.close()
+        core.release()
         loop.join(timeout=3)
         paths.api_socket.unlink(missing_ok=True)
         core.client.close()

@@ -18,10 +18,12 @@ import httpx
 import pytest
 import uvicorn
 
+from rackhand.adapters.oui import Vendors
 from rackhand.doors.api.app import create_api
 from rackhand.doors.api.use_cases import UseCases
 from rackhand.doors.cli import words
 from rackhand.doors.cli.main import run
+from rackhand.fakes.discoverer import FakeDiscoverer
 from rackhand.fakes.engine import FakeEngine
 from rackhand.fakes.store import FakeStore
 from rackhand.fakes.surroundings import (
@@ -32,6 +34,8 @@ from rackhand.fakes.surroundings import (
     FakeProbe,
     FakeWires,
 )
+from rackhand.work.address_questions import AddressQuestions
+from rackhand.work.adoption import Adoptions
 from rackhand.work.changes import Changes
 from rackhand.work.deploy_logs import LeaseLogs
 from rackhand.work.events import Journal
@@ -43,6 +47,7 @@ from rackhand.work.machines import Machines
 from rackhand.work.networks import Networks, Zones
 from rackhand.work.preflight import Preflight
 from rackhand.work.reconcile import Loop
+from rackhand.work.wire_desk import WireDesk
 
 TOKEN = "test-token"
 BMC_PASSWORD = "bmc-secret-xyzzy"
@@ -64,6 +69,7 @@ class House:
     def __init__(self) -> None:
         self.store = FakeStore()
         self.engine = FakeEngine(clock=time.monotonic, tick_s=0.02)
+        self.discoverer = FakeDiscoverer()
         self.files = FakeImageFiles()
         self.logs = FakeDeployLogs()
         self.changes = Changes()
@@ -78,16 +84,22 @@ class House:
         self.preflight = Preflight(self.engine, self.wires, now)
         desk = GatewayDesk(self.store, self.changes)
         self.gateway = FakeGateway(follow=lambda: desk.plan().revision)
+        questions = AddressQuestions(uuid4, within_s=1.0)
+        self.desk = WireDesk(self.store, questions, now, self.changes.announce, Vendors().of)
+        machines = Machines(engine=self.engine, deployer=self.engine, **made)
         self.work = UseCases(
             zones=Zones(**made),
             networks=Networks(**made),
             flavors=Flavors(**made),
             images=Images(image_files=self.files, **made),
-            machines=Machines(engine=self.engine, deployer=self.engine, **made),
+            machines=machines,
+            adoptions=Adoptions(discoverer=self.discoverer, machines=machines, **made),
             leases=Leases(engine=self.engine, preflight=self.preflight, **made),
             lease_logs=LeaseLogs(self.store, self.logs),
             journal=Journal(self.store, self.changes),
             gateway=desk,
+            wires=self.desk,
+            questions=questions,
         )
         self.api = create_api(self.work, TOKEN)
 
@@ -97,6 +109,7 @@ class House:
             store=self.store,
             engine=self.engine,
             deployer=self.engine,
+            discoverer=self.discoverer,
             gateway=self.gateway,
             boot_log=FakeBootLog(),
             probe=self.probe,

@@ -7,6 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from gateway_site import site
+
+__all__ = ["open_folder", "open_root", "site"]
 
 
 @pytest.fixture(scope="module")

@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import subprocess
 from collections.abc import Collection, Sequence
-from ipaddress import IPv4Address, IPv4Interface, IPv6Interface
+from ipaddress import IPv4Address, IPv4Interface, IPv6Address, IPv6Interface, ip_address
 from pathlib import Path
 
 from rackhand.model.errors import CallFailed
+from rackhand.model.names import Mac
 
 IPV6_SETTINGS = Path("/proc/sys/net/ipv6")
 
@@ -68,3 +69,22 @@ def ensure_loopback_address(address: IPv4Address) -> None:
     hint = "run as root, with CAP_NET_ADMIN in this network namespace"
     ran(("ip", "link", "set", "dev", "lo", "up"), hint)
     ran(("ip", "address", "replace", f"{address}/32", "dev", "lo"), hint)
+
+
+def own_addresses() -> frozenset[IPv4Address | IPv6Address]:
+    """Return every address of this network namespace: Linux answers for each on any link."""
+    shown = json.loads(ran(("ip", "-json", "address", "show"), "is iproute2 there?"))
+    return frozenset(
+        ip_address(entry["local"])
+        for link in shown
+        for entry in link.get("addr_info", ())
+        if "local" in entry
+    )
+
+
+def mac_of(name: str) -> Mac:
+    """Return the interface's MAC address; CallFailed when there is no such interface."""
+    shown = json.loads(
+        ran(("ip", "-json", "link", "show", "dev", name), f"see `ip link show dev {name}`")
+    )
+    return Mac(shown[0]["address"])

@@ -8,6 +8,8 @@ from ipaddress import IPv4Address
 from pathlib import PurePosixPath
 
 from rackhand.model.network import DhcpHost, GatewayNetwork, ra_interface
+from rackhand.render.dhcp_watch import WATCH_CLASS
+from rackhand.render.vlan_probe import PROBE_CLASS
 
 BIOS_LOADER, UEFI_LOADER = "undionly.kpxe", "snponly.efi"
 """iPXE for firmware whose own PXE is not iPXE (Debian's package ipxe)."""
@@ -53,6 +55,10 @@ def dnsmasq_conf(
         f"dhcp-range={network.subnet.network_address},static,{network.subnet.netmask},1h",
         f"dhcp-hostsfile={paths.hosts}",
         "dhcp-ignore=tag:!known",
+        "# Probes and watches are heard, never answered, whosever MAC they bear.",
+        f"dhcp-vendorclass=set:mute,{PROBE_CLASS}",
+        f"dhcp-vendorclass=set:mute,{WATCH_CLASS}",
+        "dhcp-ignore=tag:mute",
         "dhcp-authoritative",
         "no-ping",
         "dhcp-lease-max=65536",

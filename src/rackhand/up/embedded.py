@@ -18,11 +18,15 @@ from rackhand.adapters.openvswitch import OpenVSwitchPorts
 from rackhand.model.errors import RackhandError
 from rackhand.settings import NoTrunk, OpenVSwitchTrunk, Settings
 from rackhand.up import services
+from rackhand.up.asked import Asked
 from rackhand.up.boot_files import put_boot_files
+from rackhand.up.core_desk import CoreDesk
+from rackhand.up.ears import Ears
 from rackhand.up.engine_setup import check_account_can_read, prepare_engine
 from rackhand.up.gateway import Gateway, GatewayPlace, VlanPorts
 from rackhand.up.log_limits import LogLimits
 from rackhand.up.notify import notify
+from rackhand.up.reports import Pending, Reporter
 from rackhand.up.state_dir import Account, StatePaths, account, prepare
 from rackhand.up.supervisor import Supervisor
 
@@ -62,7 +66,7 @@ def supervise(settings: Settings) -> int:
         voice.say(f"state directory {paths.root}, management address {settings.http_url}")
         supervisor = Supervisor(voice.say, voice.warn)
         _stop_on_signals(supervisor)
-        gateway = _gateway(settings, paths, who, supervisor, voice)
+        threads = _gateway(settings, paths, who, supervisor, voice)
         _timed(voice.say, "boot files", lambda: put_boot_files(settings, paths, who))
         _add_services(settings, paths, who, supervisor, voice)
     except RackhandError as error:
@@ -71,7 +75,8 @@ def supervise(settings: Settings) -> int:
     try:
         supervisor.start_all()
         if not supervisor.stopping:
-            gateway.start()
+            for thread in threads:
+                thread.start()
             voice.say(f"Rackhand is up after {time.monotonic() - began:.1f} s: {paths.api_socket}")
             notify("READY=1")
             supervisor.run()
@@ -81,7 +86,8 @@ def supervise(settings: Settings) -> int:
     notify("STOPPING=1")
     voice.say("stopping …")
     began = time.monotonic()
-    gateway.stop()
+    for thread in threads:
+        thread.stop()
     supervisor.stop_all(services.CORE)
     voice.say(f"stopped after {time.monotonic() - began:.1f} s")
     return code
@@ -123,17 +129,24 @@ def _add_services(
 
 def _gateway(
     settings: Settings, paths: StatePaths, who: Account, supervisor: Supervisor, voice: Voice
-) -> Gateway:
+) -> tuple[Gateway | Ears | Reporter | Asked, ...]:
+    """Return the gateway and the threads that hear and speak for it, not yet started."""
+    core = CoreDesk(paths.api_socket, paths.token)
+    pending = Pending()
+    ears = Ears(pending.add, voice.warn)
     place = GatewayPlace(
         folder=paths.gateway,
         tftp_root=paths.tftp,
-        api_socket=paths.api_socket,
-        token_file=paths.token,
         management_address=settings.management_address,
         dnsmasq_group=who.group,
         ports=_ports(settings),
     )
-    return Gateway(place, supervisor, voice.say, voice.warn)
+    return (
+        Gateway(place, core, ears, supervisor, say=voice.say, warn=voice.warn),
+        ears,
+        Reporter(core, pending, ears.listening, voice.warn),
+        Asked(core, ears.interface_of, voice.warn),
+    )
 
 
 def _ports(settings: Settings) -> VlanPorts | None:

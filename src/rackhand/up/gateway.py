@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import http.client
 import shutil
 import signal
 import threading
@@ -18,9 +17,10 @@ from rackhand.adapters.ip_link import ensure_addresses, has_ipv6
 from rackhand.model.errors import CallFailed, RackhandError
 from rackhand.model.names import parse_mac
 from rackhand.model.network import DhcpHost, GatewayNetwork, GatewayPlan, ra_interface
+from rackhand.up.core_desk import CoreDesk
+from rackhand.up.ears import Ears
 from rackhand.up.program import Program
 from rackhand.up.supervisor import Supervisor
-from rackhand.up.unix_http import get_json
 
 WAIT_S = 20.0
 RETRY_FIRST_S, RETRY_MAX_S = 0.5, 10.0
@@ -49,8 +49,6 @@ class GatewayPlace:
 
     folder: Path
     tftp_root: Path
-    api_socket: Path
-    token_file: Path
     management_address: IPv4Address
     dnsmasq_group: str
     ports: VlanPorts | None
@@ -68,12 +66,17 @@ class Gateway(threading.Thread):
     def __init__(
         self,
         place: GatewayPlace,
+        core: CoreDesk,
+        ears: Ears,
         supervisor: Supervisor,
+        *,
         say: Callable[[str], None],
         warn: Callable[[str], None],
     ) -> None:
         super().__init__(name="gateway", daemon=True)
         self._place = place
+        self._core = core
+        self._ears = ears
         self._supervisor = supervisor
         self._say = say
         self._warn = warn
@@ -110,24 +113,7 @@ class Gateway(threading.Thread):
         question: dict[str, str | float] = {}
         if self._in_force is not None and self._all_ready():
             question = {"in_force": self._in_force, "wait_s": WAIT_S}
-        token = self._place.token_file.read_text().strip()
-        try:
-            status, body = get_json(
-                self._place.api_socket,
-                f"/v1/gateway/plan?{urlencode(question)}",
-                {"Authorization": f"Bearer {token}"},
-                timeout_s=WAIT_S + 10,
-            )
-        except (OSError, http.client.HTTPException) as error:
-            raise CallFailed(
-                f"the core does not answer at {self._place.api_socket}",
-                f"it starts again by itself; see logs/core.log ({error!r})",
-            ) from error
-        if status != http.client.OK:
-            raise CallFailed(
-                f"the core answered {status} when asked for the gateway's plan: {body}",
-                "see logs/core.log",
-            )
+        body = self._core.get(f"plan?{urlencode(question)}", timeout_s=WAIT_S + 10)
         return plan_from_json(body)
 
     def _all_ready(self) -> bool:
@@ -155,6 +141,7 @@ class Gateway(threading.Thread):
         self._in_force = plan.revision
 
     def _withdraw(self, ports: VlanPorts, vlan: int) -> None:
+        self._ears.leave(vlan)
         network = self._served.pop(vlan, None)
         if network is not None:
             self._supervisor.drop(_program_name(network))
@@ -177,6 +164,7 @@ class Gateway(threading.Thread):
         own = IPv4Interface((network.gateway_address, network.subnet.prefixlen))
         advertise = has_ipv6()
         ensure_addresses(interface, {own, ra_interface(network.vlan)} if advertise else {own})
+        self._ears.listen(network, interface)
         dnsmasq = NetworkDnsmasq(place.folder / str(network.vlan), place.tftp_root)
         read_from = dnsmasq.log_size()
         conf_changed, hosts_changed = dnsmasq.write(

@@ -30,9 +30,30 @@ def get_json(
 
     OSError or http.client.HTTPException when the service does not answer in time.
     """
+    return _exchange(path, "GET", target, headers, content=None, timeout_s=timeout_s)
+
+
+def post_json(
+    path: Path, target: str, headers: Mapping[str, str], body: object, timeout_s: float
+) -> tuple[int, Any]:
+    """POST ``body`` as JSON; returns and raises as ``get_json`` does."""
+    headers = {**headers, "Content-Type": "application/json"}
+    content = json.dumps(body).encode()
+    return _exchange(path, "POST", target, headers, content=content, timeout_s=timeout_s)
+
+
+def _exchange(
+    path: Path,
+    verb: str,
+    target: str,
+    headers: Mapping[str, str],
+    *,
+    content: bytes | None,
+    timeout_s: float,
+) -> tuple[int, Any]:
     connection = _UnixConnection(path, timeout_s)
     try:
-        connection.request("GET", target, headers=dict(headers))
+        connection.request(verb, target, body=content, headers=dict(headers))
         answer = connection.getresponse()
         body = answer.read()
     finally:

@@ -16,6 +16,7 @@ from rackhand.doors.api.images import image_routes
 from rackhand.doors.api.leases import lease_routes
 from rackhand.doors.api.machines import entry_schemas, machine_routes
 from rackhand.doors.api.networks import network_routes
+from rackhand.doors.api.strangers import stranger_routes
 from rackhand.doors.api.use_cases import UseCases
 from rackhand.doors.api.zones import zone_routes
 
@@ -50,13 +51,14 @@ def create_api(work: UseCases, token: str) -> FastAPI:
     )
     for routes in (
         zone_routes(work.zones),
-        network_routes(work.networks),
+        network_routes(work.networks, work.wires),
         flavor_routes(work.flavors),
         image_routes(work.images),
         machine_routes(work.machines),
         lease_routes(work.leases, work.lease_logs),
         event_routes(work.journal),
-        gateway_routes(work.gateway),
+        stranger_routes(work.wires),
+        gateway_routes(work.gateway, work.wires, work.questions),
     ):
         app.include_router(routes, prefix="/v1", responses=_ERRORS)
     add_error_handlers(app)

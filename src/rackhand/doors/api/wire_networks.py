@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from datetime import datetime
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from typing import Annotated, Any, cast
 
 from pydantic import Field, Strict
 
 from rackhand.doors.api.wire_fields import (
+    Answer,
     Body,
     HostnameText,
     Name,
@@ -18,6 +21,7 @@ from rackhand.doors.api.wire_fields import (
     parse_range,
 )
 from rackhand.model.network import AddressRange, IpAddress, Network, Route
+from rackhand.model.wiring import ForeignDhcp
 from rackhand.work.network_changes import NetworkChanges, NetworkOptions
 
 Mtu = Annotated[int, Strict(), Field(ge=576, le=9216)]
@@ -107,6 +111,25 @@ def _ranges(texts: list[str]) -> tuple[AddressRange, ...]:
     return tuple(parse_range(text) for text in texts)
 
 
+class ForeignServerAnswer(Answer):
+    """A DHCP server on the network that is not ours."""
+
+    server: IPv4Address
+    mac: str
+    first_at: datetime
+    last_at: datetime
+
+    @classmethod
+    def of(cls, foreign: ForeignDhcp) -> ForeignServerAnswer:
+        """Show one."""
+        return cls(
+            server=foreign.server,
+            mac=foreign.mac,
+            first_at=foreign.first_at,
+            last_at=foreign.last_at,
+        )
+
+
 class NetworkAnswer(StoredAnswer):
     """A network."""
 
@@ -125,10 +148,11 @@ class NetworkAnswer(StoredAnswer):
     router_v6: IPv6Address | None
     ranges_v6: list[str]
     exclude: list[str]
+    foreign_dhcp: list[ForeignServerAnswer]
 
     @classmethod
-    def of(cls, network: Network) -> NetworkAnswer:
-        """Show a network."""
+    def of(cls, network: Network, foreign: Sequence[ForeignDhcp] = ()) -> NetworkAnswer:
+        """Show a network, and the foreign DHCP servers heard there now."""
         return cls(
             id=network.id,
             name=network.name,
@@ -148,4 +172,5 @@ class NetworkAnswer(StoredAnswer):
             router_v6=network.router_v6,
             ranges_v6=[str(part) for part in network.ranges_v6],
             exclude=[str(part) for part in network.excluded],
+            foreign_dhcp=[ForeignServerAnswer.of(server) for server in foreign],
         )
