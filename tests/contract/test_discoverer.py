@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
@@ -63,7 +63,13 @@ class Rung:
         return self.discoverer.look().get(discovery_id)
 
     def until(
-        self, discovery_id: UUID, mac: Mac, done: Callable[[Sight], bool], expecting: bool = True
+        self,
+        discovery_id: UUID,
+        mac: Mac,
+        done: Callable[[Sight], bool],
+        vlans: Sequence[int] = (),
+        *,
+        expecting: bool = True,
     ) -> Sight:
         """Go on as the loop does: look, and expect unless it is awaited or has reported."""
         deadline = time.monotonic() + PATIENCE_S
@@ -73,7 +79,7 @@ class Rung:
                 return sight
             assert time.monotonic() < deadline, sight
             if expecting and not sight.awaited:
-                busy_is_no_matter(lambda: self.discoverer.expect(discovery_id, mac))
+                busy_is_no_matter(lambda: self.discoverer.expect(discovery_id, mac, vlans))
             time.sleep(0.05)
 
     def awaited(self, discovery_id: UUID, mac: Mac) -> None:
@@ -199,10 +205,13 @@ class TestOnIronicAlone:
         discovery, mac = uuid4(), new_mac()
         link = real_ironic.folder / "http/pxelinux.cfg" / mac.replace(":", "-")
         assert not link.exists()
-        rung.awaited(discovery, mac)
+        rung.discoverer.expect(discovery, mac, (100, 101, 205))
+        rung.until(discovery, mac, lambda sight: sight.awaited, (101, 205))
         script = link.read_text()
+        assert "ipa-insecure=1" in script
+        assert "rackhand-probe-vlans=101,205" in script
         assert "ipa-inspection-callback-url=http://127.0.0.1:1/v1/continue_inspection" in script
-        assert "ipa-inspection-collectors=default,pci-devices,rackhand-disks" in script
+        assert "ipa-inspection-collectors=default,pci-devices,rackhand-disks,rackhand-wires" in script
         # Without the API's address the agent has no token and takes nobody's orders.
         assert "ipa-api-url" not in script
         assert rung.post(agent_report([mac]))

@@ -9,9 +9,10 @@ from uuid import UUID
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from rule_nouns import disk, lease, mac, machine, network, placement
+from rule_nouns import NOON, disk, lease, mac, machine, network, placement
 
 from rackhand.model.bond import Bond, BondMode
+from rackhand.model.discovery import Discovery
 from rackhand.model.lease import Lease, LeaseState, NicAssignment, Placement
 from rackhand.model.machine import Wire
 from rackhand.model.network import DhcpHost, GatewayPlan, Reservation
@@ -101,3 +102,21 @@ def test_a_leases_address_is_never_given_to_the_ramdisk() -> None:
     )
     plan = gateway_plan(NETWORKS, MACHINES[:1], [], [*RAMDISK, left_over])
     assert hosts(plan)["net100"] == {mac(1): "10.0.100.11"}
+
+
+def test_an_adopted_nic_is_answered_until_it_is_a_machines() -> None:
+    adopted = Discovery(
+        id=UUID(int=9),
+        name="new",
+        mac=mac(9),
+        network="net200",
+        zone="z1",
+        address=IPv4Address("10.0.200.30"),
+        at=NOON,
+    )
+    plan = gateway_plan(NETWORKS, MACHINES[:1], [], RAMDISK, [adopted])
+    assert hosts(plan)["net200"] == {mac(9): "10.0.200.30"}
+    taken = machine(1, (Wire(mac(1), 100, boot=True), Wire(mac(9), 200)))
+    plan = gateway_plan(NETWORKS, [taken], [], RAMDISK, [adopted])
+    assert hosts(plan)["net200"] == {}
+    assert hosts(gateway_plan([NETWORKS[0]], [], [], [], [adopted])) == {"net100": {}}

@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from ipaddress import IPv4Address, IPv4Network
 from uuid import UUID
 
+from rackhand.fakes.discoverer import FakeDiscoverer
 from rackhand.fakes.engine import FakeEngine
 from rackhand.fakes.store import FakeStore
 from rackhand.fakes.surroundings import (
@@ -24,6 +25,7 @@ from rackhand.model.lease import Lease, LeaseSpec, LeaseState, NetworkAsk
 from rackhand.model.machine import BmcAddress, BmcCredentials, MachineState, Wire
 from rackhand.model.names import Mac
 from rackhand.model.network import AddressRange
+from rackhand.work.adoption import Adoptions
 from rackhand.work.changes import Changes
 from rackhand.work.events import Journal
 from rackhand.work.flavors import Flavors
@@ -78,6 +80,7 @@ class World:
     at: datetime = datetime(2026, 1, 1, tzinfo=UTC)
     store: FakeStore = field(default_factory=FakeStore)
     engine: FakeEngine = field(default_factory=FakeEngine)
+    discoverer: FakeDiscoverer = field(default_factory=FakeDiscoverer)
     boot_log: FakeBootLog = field(default_factory=FakeBootLog)
     probe: FakeProbe = field(default_factory=lambda: FakeProbe(everyone=True))
     wires: FakeWires = field(default_factory=FakeWires)
@@ -110,6 +113,14 @@ class World:
             new_id=self.new_id,
             wake=self.changes.announce,
         )
+        self.adoptions = Adoptions(
+            store=self.store,
+            discoverer=self.discoverer,
+            machines=self.machines,
+            now=self.now,
+            new_id=self.new_id,
+            wake=self.changes.announce,
+        )
         self.loop = self.new_loop()
 
     def new_loop(self) -> Loop:
@@ -118,6 +129,7 @@ class World:
             store=self.store,
             engine=self.engine,
             deployer=self.engine,
+            discoverer=self.discoverer,
             gateway=self.gateway,
             boot_log=self.boot_log,
             probe=self.probe,

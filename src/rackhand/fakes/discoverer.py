@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from threading import Lock
 from uuid import UUID
@@ -20,6 +20,7 @@ class _Expected:
 
     mac: Mac
     steps: int = 0
+    probe_vlans: tuple[int, ...] = ()
     sight: Sight = Sight()  # noqa: RUF009  (frozen)
 
 
@@ -52,13 +53,18 @@ class FakeDiscoverer:
                     return True
         return False
 
+    def probe_vlans(self, mac: Mac) -> Sequence[int]:
+        """Return the VLANs that the ramdisk of this NIC was told to probe."""
+        with self._lock:
+            return next(one.probe_vlans for one in self._expected.values() if one.mac == mac)
+
     def look(self) -> Mapping[UUID, Sight]:
         """Return every discovery that is known."""
         with self._lock:
             self._enter()
             return {key: one.sight for key, one in self._expected.items()}
 
-    def expect(self, discovery_id: UUID, mac: Mac) -> None:
+    def expect(self, discovery_id: UUID, mac: Mac, probe_vlans: Sequence[int] = ()) -> None:
         """Take one of two steps: known, then awaited."""
         with self._lock:
             self._enter()
@@ -69,6 +75,7 @@ class FakeDiscoverer:
                 )
             one = self._expected.setdefault(discovery_id, _Expected(mac))
             one.steps += 1
+            one.probe_vlans = tuple(probe_vlans)
             one.sight = Sight(awaited=one.steps > 1)
 
     def dismiss(self, discovery_id: UUID) -> None:

@@ -59,9 +59,14 @@ class NotFound(AskedWrongly):
     code = "not-found"
 
     def __init__(self, kind: str, value: str) -> None:
+        listing = _LISTINGS.get(kind, f"{kind} list")
         super().__init__(
-            f"there is no {kind} {value!r}", f"see `rackhand {kind} list`", {kind: value}
+            f"there is no {kind} {value!r}", f"see `rackhand {listing}`", {kind: value}
         )
+
+
+_LISTINGS = {"discovery": "machine adopted", "stranger": "machine seen"}
+"""What lists the kinds that have no command group of their own."""
 
 
 class AlreadyExists(AskedWrongly):

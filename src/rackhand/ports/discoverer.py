@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 from uuid import UUID
@@ -36,8 +36,11 @@ class Discoverer(Protocol):
         """Return every discovery that the engine knows, in few calls."""
         ...
 
-    def expect(self, discovery_id: UUID, mac: Mac) -> None:
-        """Take the next step towards ``awaited``; returns at once. Drops an older report."""
+    def expect(self, discovery_id: UUID, mac: Mac, probe_vlans: Sequence[int] = ()) -> None:
+        """Take the next step towards ``awaited``; returns at once. Drops an older report.
+
+        The ramdisk sends its probes tagged with ``probe_vlans``, too.
+        """
         ...
 
     def dismiss(self, discovery_id: UUID) -> None:

@@ -2,7 +2,8 @@
 
 A machine is answered on one network only, and through one NIC only: its boot NIC with
 the ramdisk's reservation, or, while a lease holds it, the lease's deploy NIC with the
-lease's address. So a machine never gets an address that its lease does not name.
+lease's address. So a machine never gets an address that its lease does not name. An
+adopted NIC is answered, too, unless it is a machine's.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import json
 from collections.abc import Sequence
 from ipaddress import IPv4Address
 
+from rackhand.model.discovery import Discovery
 from rackhand.model.lease import Lease
 from rackhand.model.machine import Machine
 from rackhand.model.names import Mac
@@ -26,12 +28,17 @@ def gateway_plan(
     machines: Sequence[Machine],
     leases: Sequence[Lease],
     reservations: Sequence[Reservation],
+    discoveries: Sequence[Discovery] = (),
 ) -> GatewayPlan:
     """Return the whole plan; the order of the arguments' items does not change it.
 
     ``revision`` is the beginning of a SHA-256 over the content (FIPS 180-4).
     """
     hosts = _hosts(networks, machines, leases, reservations)
+    ours = {wire.mac for machine in machines for wire in machine.wires}
+    for discovery in discoveries:
+        if discovery.mac not in ours and discovery.network in hosts:
+            hosts[discovery.network].add(DhcpHost(discovery.mac, discovery.address))
     served = tuple(
         GatewayNetwork(
             name=network.name,

@@ -41,6 +41,7 @@ class GatewayDesk:
                 session.machines.all(),
                 session.leases.all(),
                 session.reservations.all(),
+                session.discoveries.all(),
             )
         with self._lock:
             self._cached = (count, plan)

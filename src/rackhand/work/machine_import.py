@@ -90,9 +90,19 @@ class MachineImport:
 
     def _flaws(self, entries: Sequence[MachineEntry]) -> list[Flaw]:
         with self._store.transaction() as session:
-            return check_entries(
+            adopted = {one.mac: one.name for one in session.discoveries.all()}
+            flaws = check_entries(
                 entries, session.zones.all(), session.networks.all(), session.machines.all()
             )
+        return flaws + [
+            Flaw(
+                ("machines", index, "nics", number, "mac"),
+                f"MAC {wire.mac} is adopted as {adopted[wire.mac]}: enrol that, or give it up",
+            )
+            for index, entry in enumerate(entries)
+            for number, wire in enumerate(entry.wires)
+            if wire.mac in adopted
+        ]
 
     def _store_rows(self, entries: Sequence[MachineEntry]) -> list[Machine]:
         """Store rows and ramdisk addresses in one transaction."""

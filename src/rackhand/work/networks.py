@@ -198,4 +198,5 @@ def _users(session: Session, network: Network) -> list[str]:
         and any(ask.network in (network.name, str(network.id)) for ask in lease.spec.networks)
     ]
     held = {r.machine_id for r in session.reservations.all() if r.network == network.name}
-    return leases + [f"machine {m.name}" for m in session.machines.all() if m.id in held]
+    owners = [*session.machines.all(), *session.discoveries.all()]
+    return leases + [f"machine {owner.name}" for owner in owners if owner.id in held]

@@ -9,9 +9,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
+from rackhand.model.discovery import Discovery
 from rackhand.model.errors import CallFailed, Fault
 from rackhand.model.lease import Lease, LeaseState
 from rackhand.model.machine import Machine, MachineState, Observed
+from rackhand.ports.discoverer import Discoverer
 from rackhand.ports.engine import Deployer, Engine
 from rackhand.ports.store import Store
 from rackhand.ports.surroundings import BootLog, Gateway, ImageFiles, Probe
@@ -20,6 +22,8 @@ from rackhand.rules.holding import leases_by_machine
 from rackhand.rules.next_action import next_lease_action
 from rackhand.work.attempts import Attempts
 from rackhand.work.changes import Changes
+from rackhand.work.discovering import ALL as ALL_DISCOVERIES
+from rackhand.work.discovering import Discovering
 from rackhand.work.lease_actions import LeaseActions, Sight
 from rackhand.work.machine_actions import MachineActions
 from rackhand.work.outcome import MachineFailed, Outcome, Refused
@@ -57,6 +61,7 @@ class _Rows:
 
     leases: Sequence[Lease]
     machines: Sequence[Machine]
+    discoveries: Sequence[Discovery]
 
 
 class Loop:
@@ -74,6 +79,7 @@ class Loop:
         store: Store,
         engine: Engine,
         deployer: Deployer,
+        discoverer: Discoverer,
         gateway: Gateway,
         boot_log: BootLog,
         probe: Probe,
@@ -104,6 +110,9 @@ class Loop:
             now=now,
             come_again=self._come_again,
             wake=changes.announce,
+        )
+        self._discovering = Discovering(
+            store=store, discoverer=discoverer, attempts=self._attempts, now=now
         )
         self._lease_actions = LeaseActions(
             store=store,
@@ -183,11 +192,13 @@ class Loop:
         self._begin_leases(rows, observed, seen, running, at)
         if observed is not None:
             self._begin_machines(rows, seen, running)
+            if self._discovering.is_due(rows.discoveries):
+                self._workers.begin(ALL_DISCOVERIES, self._discovering.step)
 
     def _read(self) -> _Rows:
         with self._store.transaction() as session:
             leases = [le for le in session.leases.all() if le.state is not LeaseState.RELEASED]
-            return _Rows(leases, session.machines.all())
+            return _Rows(leases, session.machines.all(), session.discoveries.all())
 
     def _observe(self, rows: _Rows) -> Sequence[Observed] | None:
         """Return every machine as the engine sees it; None while it does not answer."""
@@ -210,7 +221,13 @@ class Loop:
     ) -> None:
         deploying = {le.id for le in rows.leases if le.state is LeaseState.DEPLOYING}
         self._deploy_slots.refresh(deploying, running)
-        busy = {one.machine_id for one in observed if one.state in _IN_RAMDISK}
+        # An adopted machine waits in its ramdisk for good: it is none of these.
+        ours = {machine.id for machine in rows.machines}
+        busy = {
+            one.machine_id
+            for one in observed
+            if one.state in _IN_RAMDISK and one.machine_id in ours
+        }
         # A release takes its place for the machine, but runs under the lease's id.
         releasing = {
             le.placement.machine_id for le in rows.leases if le.placement and le.id in running

@@ -7,7 +7,7 @@ takes its report, as for any machine. MACs without a node are refused, as ever.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import Any
@@ -19,9 +19,12 @@ from rackhand.model.discovery import Report
 from rackhand.model.errors import EngineRefused, InvalidValue
 from rackhand.model.names import Mac
 from rackhand.ports.discoverer import Sight
+from rackhand.render.vlan_probe import probe_argument
 
 DRIVER = "rackhand-discovery"
 
+_ARGUMENTS = "kernel_append_params"
+"""Of a node's driver_info: Ironic 39, drivers/utils.py, get_kernel_append_params."""
 _FIELDS = "uuid,provision_state,last_error,inspection_finished_at"
 _TIMEOUT = "timeout reached while inspecting"
 """Ironic 39, conductor/utils.py, cleanup_inspectwait_timeout: nobody booted, no error."""
@@ -40,18 +43,24 @@ class IronicDiscoverer:
         nodes = self.client.pages("/v1/nodes", "nodes", driver=DRIVER, fields=_FIELDS)
         return {UUID(node["uuid"]): self._sight(node) for node in nodes}
 
-    def expect(self, discovery_id: UUID, mac: Mac) -> None:
+    def expect(self, discovery_id: UUID, mac: Mac, probe_vlans: Sequence[int] = ()) -> None:
         """Make the node and its port, verify it, inspect it: one of these, then return."""
         path = _node(discovery_id)
-        node = self.client.find(f"{path}?fields=provision_state")
+        wanted = _kernel_arguments(probe_vlans)
+        node = self.client.find(f"{path}?fields=provision_state,driver_info")
         if node is None:
             body = {"uuid": str(discovery_id), "name": f"discovery-{discovery_id}"}
-            self.client.post("/v1/nodes", {**body, "driver": DRIVER})
-            node = {"provision_state": "enroll"}
+            node = self.client.post(
+                "/v1/nodes", {**body, "driver": DRIVER, "driver_info": {_ARGUMENTS: wanted}}
+            )
         self._make_port(discovery_id, mac)
         verb = _NEXT.get(node["provision_state"])
-        if verb is not None:
-            self.client.put(f"{path}/states/provision", {"target": verb})
+        if verb is None:
+            return
+        if node["driver_info"].get(_ARGUMENTS) != wanted:
+            change = {"op": "add", "path": f"/driver_info/{_ARGUMENTS}", "value": wanted}
+            self.client.patch(path, [change])
+        self.client.put(f"{path}/states/provision", {"target": verb})
 
     def dismiss(self, discovery_id: UUID) -> None:
         """Stop waiting, which removes the boot files, and delete the node."""
@@ -99,6 +108,11 @@ class IronicDiscoverer:
 
 def _node(discovery_id: UUID) -> str:
     return f"/v1/nodes/{discovery_id}"
+
+
+def _kernel_arguments(probe_vlans: Sequence[int]) -> str:
+    """Return what is appended for this node; Ironic puts its settings in for %default%."""
+    return " ".join(("%default%", *((probe_argument(probe_vlans),) if probe_vlans else ())))
 
 
 def _bmc_address(inventory: Mapping[str, Any]) -> str | None:
