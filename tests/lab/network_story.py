@@ -125,10 +125,20 @@ class Begun:
     services_after: dict[int, str]
     region_added_at: float
     """time.time()."""
+    unknown_disk: str
+    """Hash of the unknown machine's disk before it was adopted."""
 
 
 def mend_and_lease(site: Site, wired: Wired) -> Begun:
-    """Lease q1; re-plug o1 and inspect it again; add the region; lease o1 there."""
+    """Lease q1; re-plug o1 and inspect it again; add the region; lease o1 there.
+
+    The unknown machine is adopted meanwhile and boots once more.
+    """
+    before_adoption = site.lab("disk", "hash", UNKNOWN, "0")
+    mac = site.rack()[UNKNOWN]["nics"][0]["mac"]
+    site.done("machine", "adopt", mac, "--name", UNKNOWN)
+    site.ipmi(UNKNOWN, "chassis", "bootdev", "pxe")
+    site.ipmi(UNKNOWN, "chassis", "power", "on")
     site.done("lease", "request", "-f", str(site.write_yaml("bonds.yaml", BOND_LEASE)))
     site.lab("cable", "move", "o1", str(MISCABLED), "--vlan", str(DECLARED_VLAN))
     site.done("machine", "inspect", "o1")
@@ -149,7 +159,7 @@ def mend_and_lease(site: Site, wired: Wired) -> Begun:
     site.done("lease", "request", *ask(names))
     gateway = site.state / "gateway" / str(REGION_VLAN)
     eventually(lambda: (gateway / "dnsmasq.conf").exists() or None, 60, "the region is served")
-    return Begun(o1, planned, before, services(site), added_at)
+    return Begun(o1, planned, before, services(site), added_at, before_adoption)
 
 
 _SERVICES = re.compile(r"rackhand up|rackhand\.app|nginx: |ironic: |^dnsmasq ")
