@@ -134,6 +134,7 @@ def build(settings: Settings) -> Core:
         gateway=desk,
         boot_log=NginxBootLog(paths.access_log),
         probe=SshProbe(),
+        wires=wires,
         image_files=files,
         preflight=preflight,
         changes=changes,

@@ -211,7 +211,7 @@ class TestOnIronicAlone:
         assert "ipa-insecure=1" in script
         assert "rackhand-probe-vlans=101,205" in script
         assert "ipa-inspection-callback-url=http://127.0.0.1:1/v1/continue_inspection" in script
-        assert "ipa-inspection-collectors=default,pci-devices,rackhand-disks,rackhand-wires" in script
+        assert "ipa-inspection-collectors=default,pci-devices,rackhand-disks,rack" in script
         # Without the API's address the agent has no token and takes nobody's orders.
         assert "ipa-api-url" not in script
         assert rung.post(agent_report([mac]))

@@ -193,6 +193,19 @@ class TestOutsideOfLeases:
         with pytest.raises(EngineRefused):
             rung.engine.enrol(other)
 
+    def test_nics_are_made_known_and_forgotten_without_the_bmc(self, rung: Rung) -> None:
+        first, other = rung.machine(S.MANAGEABLE), rung.machine()
+        own, more = first.wires[0].mac, rung.enrolment().wires[0].mac
+        rung.engine.know_nics(first.machine_id, [own, more])
+        rung.engine.know_nics(first.machine_id, [own, more])
+        for mac in (own, more):
+            with pytest.raises(EngineRefused) as caught:
+                rung.engine.know_nics(other.machine_id, [other.wires[0].mac, mac])
+            assert caught.value.status == 409
+        rung.engine.know_nics(first.machine_id, [own])
+        rung.engine.know_nics(other.machine_id, [other.wires[0].mac, more])
+        assert rung.engine.observe(first.machine_id).state is S.MANAGEABLE
+
     def test_a_bmc_is_asked_without_changing_anything(self, rung: Rung) -> None:
         for state in (S.MANAGEABLE, S.AVAILABLE):
             machine = rung.machine(state).machine_id
@@ -206,6 +219,7 @@ class TestOutsideOfLeases:
             lambda: rung.engine.begin(nobody, Verb.VERIFY),
             lambda: rung.engine.begin(nobody, Verb.POWER_ON),
             lambda: rung.engine.hardware(nobody),
+            lambda: rung.engine.know_nics(nobody, []),
             lambda: rung.engine.ask_bmc(nobody),
             lambda: rung.engine.change_bmc_password(nobody, secret),
             lambda: rung.engine.deploy(rung.order(replace(rung.enrolment()), uuid4())),

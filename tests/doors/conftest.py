@@ -113,6 +113,7 @@ class House:
             gateway=self.gateway,
             boot_log=FakeBootLog(),
             probe=self.probe,
+            wires=self.desk,
             image_files=self.files,
             preflight=self.preflight,
             changes=self.changes,

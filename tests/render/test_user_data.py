@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime
+from ipaddress import IPv4Address, IPv6Address
 from typing import Any
 from uuid import UUID
 
@@ -59,6 +60,18 @@ def test_without_a_hash_roots_password_is_locked() -> None:
 def test_a_full_name_is_split(hostname: str, short: str, fqdn: str | None) -> None:
     read = config(replace(SPEC, hostname=hostname))
     assert (read["hostname"], read.get("fqdn")) == (short, fqdn)
+
+
+def test_time_servers_are_used_by_what_the_image_has() -> None:
+    servers = (IPv4Address("10.1.0.123"), IPv6Address("2001:db8::123"))
+    read = yaml.safe_load(user_data(SPEC, servers))
+    assert read.pop("ntp") == {
+        "enabled": True,
+        "ntp_client": "auto",
+        "config": {"packages": []},
+        "servers": ["10.1.0.123", "2001:db8::123"],
+    }
+    assert read == config(SPEC)
 
 
 def test_meta_data_names_the_lease_as_the_instance_and_holds_no_secret() -> None:

@@ -69,6 +69,8 @@ class Site:
         self.gateway, self.supervisor, self.client_namespace = gateway, supervisor, client
         self.warnings: list[str] = []
         self.ears: Ears
+        self.listeners: list[Callable[[Notice], None]] = []
+        self.core: CoreDesk
         self.ports: VethPorts
         self.server_namespace = ""
         self.noticed: list[Notice] = []
@@ -106,11 +108,18 @@ def site(open_folder: Path) -> Iterator[Site]:
             loop.start()
             core = CoreDesk(open_folder / "api.sock", open_folder / "token")
             noticed: list[Notice] = []
-            ears = Ears(noticed.append, warnings.append)
+            listeners = [noticed.append]
+
+            def tell(notice: Notice) -> None:
+                for listener in listeners:
+                    listener(notice)
+
+            ears = Ears(tell, warnings.append)
             ears.start()
             gateway = Gateway(place, core, ears, supervisor, say=print, warn=warnings.append)
             made = Site(gateway, supervisor, client)
-            made.ears, made.noticed = ears, noticed
+            made.ears, made.noticed, made.listeners = ears, noticed, listeners
+            made.core = core
             made.ports, made.server_namespace = ports, server
             made.warnings = warnings
             try:

@@ -9,6 +9,8 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
+import sqlite3
 import subprocess
 import sys
 import time
@@ -20,7 +22,10 @@ from typing import Any
 
 import namespaces
 import pytest
+from dhcp_client import DISCOVER, Client
 
+from rackhand.model.names import Mac
+from rackhand.render.vlan_probe import probe_frame
 from rackhand.up.unix_http import get_json
 
 pytestmark = [
@@ -28,6 +33,7 @@ pytestmark = [
     pytest.mark.timeout(300),
     pytest.mark.skipif(os.geteuid() != 0, reason="makes network namespaces"),
 ]
+NIC = "52:54:00:00:00:77"
 SITE = "http://10.255.255.1"
 NETWORK = {
     "name": "front",
@@ -69,15 +75,15 @@ class Installation:
     def _switch(self, folder: Path) -> None:
         folder.mkdir()
         environment = {**os.environ, "OVS_RUNDIR": str(folder), "OVS_LOGDIR": str(folder)}
-        socket, database = folder / "db.sock", folder / "conf.db"
+        server, database = folder / "db.sock", folder / "conf.db"
         common = ["--detach", "--no-chdir", f"--log-file={folder}/log"]
-        vsctl = ["ovs-vsctl", f"--db=unix:{socket}", "--no-wait"]
+        vsctl = ["ovs-vsctl", f"--db=unix:{server}", "--no-wait"]
         for number, command in enumerate(
             (
                 ["ovsdb-tool", "create", database, "/usr/share/openvswitch/vswitch.ovsschema"],
-                ["ovsdb-server", database, f"--remote=punix:{socket}", *common],
+                ["ovsdb-server", database, f"--remote=punix:{server}", *common],
                 [*vsctl, "init"],
-                ["ovs-vswitchd", f"unix:{socket}", *common],
+                ["ovs-vswitchd", f"unix:{server}", *common],
                 [*vsctl, "add-br", "br-mgmt"],
                 [*vsctl, "set", "bridge", "br-mgmt", "datapath_type=netdev"],
             )
@@ -86,6 +92,11 @@ class Installation:
             words = [*command, *extra] if "--detach" in command else command
             inside = ["ip", "netns", "exec", self.namespace, *words]
             subprocess.run(inside, env=environment, check=True, capture_output=True)
+
+    def vsctl(self, *words: str) -> None:
+        database = f"--db=unix:{self._folder}/ovs/db.sock"
+        inside = ["ip", "netns", "exec", self.namespace, "ovs-vsctl", database, *words]
+        subprocess.run(inside, check=True, capture_output=True)
 
     def command(self) -> list[str]:
         up = ["-c", "from rackhand.doors.cli.main import main; main()", "up"]
@@ -117,9 +128,9 @@ class Installation:
         if body is None:
             return get_json(self.state / "api.sock", path, headers, 5)[1]
         words = ["-H", f"Authorization: Bearer {token}", "--json", json.dumps(body)]
-        socket = str(self.state / "api.sock")
+        door = str(self.state / "api.sock")
         return subprocess.run(
-            ["curl", "-sf", "--unix-socket", socket, *words, f"http://api{path}"], check=True
+            ["curl", "-sf", "--unix-socket", door, *words, f"http://api{path}"], check=True
         )
 
     def http(self, path: str, data: bytes | None = None) -> int:
@@ -161,6 +172,98 @@ def test_a_network_is_served_within_two_seconds_of_being_added(site: Installatio
     site.api("/v1/networks", NETWORK)
     eventually(lambda: "dnsmasq of network front (VLAN 100) … ready" in site.said(), 2)
     assert "fd00:100::1/64" in namespaces.ip("-n", site.namespace, "-br", "addr")
+
+
+@pytest.fixture(scope="module")
+def station(site: Installation) -> Iterator[str]:
+    """A station on a switch port of VLAN 100, in a namespace of its own."""
+    with namespaces.made() as namespace:
+        namespaces.ip(
+            *("link", "add", "port7", "netns", site.namespace, "type", "veth"),
+            *("peer", "name", "nic", "netns", namespace),
+        )
+        namespaces.ip("-n", site.namespace, "link", "set", "port7", "up")
+        namespaces.ip("-n", namespace, "link", "set", "nic", "up")
+        site.vsctl("add-port", "br-mgmt", "port7", "tag=100")
+        yield namespace
+
+
+def test_a_stranger_on_the_vlan_is_listed_and_unanswered(site: Installation, station: str) -> None:
+    client = Client(station, "nic")
+    assert client.ask(NIC, DISCOVER, {60: b"PXEClient:Arch:00007"}) is None
+    eventually(lambda: bool(site.api("/v1/strangers")), 5)
+    (stranger,) = site.api("/v1/strangers")
+    assert (stranger["mac"], stranger["network"], stranger["vlan"]) == (NIC, "front", 100)
+    assert stranger["vendor_class"] == "PXEClient:Arch:00007"
+
+
+def test_probes_are_heard_untagged_on_an_access_port_and_tagged_on_a_trunk(
+    site: Installation, station: str
+) -> None:
+    def probe(tag: int | None) -> None:
+        with (
+            namespaces.inside(station),
+            socket.socket(socket.AF_PACKET, socket.SOCK_RAW) as link,
+        ):
+            link.bind(("nic", 0))
+            link.send(probe_frame(Mac(NIC), tag, 1))
+
+    def heard() -> list[tuple[str, str, int, int]]:
+        with sqlite3.connect(site.state / "rackhand.db") as connection:
+            query = "SELECT mac, network, vlan, tag FROM probes ORDER BY tag"
+            found: list[tuple[str, str, int, int]] = connection.execute(query).fetchall()
+        connection.close()
+        return found
+
+    probe(100)  # an access port takes no tagged frame
+    probe(None)
+    eventually(lambda: bool(heard()), 5)
+    assert heard() == [(NIC, "front", 100, 0)], "0 is untagged"
+    site.vsctl("remove", "port", "port7", "tag", "100", "--", "set", "port", "port7", "trunks=100")
+    try:
+        probe(None)
+        probe(200)
+        probe(100)
+        eventually(lambda: len(heard()) == 2, 5)
+        assert heard()[1] == (NIC, "front", 100, 100)
+    finally:
+        site.vsctl("clear", "port", "port7", "trunks", "--", "set", "port", "port7", "tag=100")
+
+
+def test_a_foreign_dhcp_server_on_the_vlan_is_named(site: Installation, station: str) -> None:
+    namespaces.ip("-n", station, "addr", "add", "10.100.0.66/24", "dev", "nic")
+
+    def foreign() -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = site.api("/v1/networks/front")["foreign_dhcp"]
+        return found
+
+    began = time.monotonic()
+    with namespaces.inside(station):
+        words = ("--interface=nic", "--bind-interfaces", "--port=0", "--pid-file=")
+        server = subprocess.Popen(
+            [
+                *("dnsmasq", "--keep-in-foreground", "--conf-file=/dev/null", *words),
+                *("--dhcp-range=10.100.0.200,10.100.0.210,1h", "--dhcp-leasefile=/dev/null"),
+            ],
+            stderr=subprocess.DEVNULL,
+        )
+    try:
+        eventually(lambda: bool(foreign()), 60)
+    finally:
+        server.kill()
+        server.wait()
+    print(f"the foreign server was named after {time.monotonic() - began:.1f} s")
+    (found,) = foreign()
+    link = namespaces.ip("-n", station, "-o", "link", "show", "dev", "nic")
+    assert found["server"] == "10.100.0.66"
+    assert found["mac"] in link
+    sentences = [
+        event["sentence"]
+        for event in site.api("/v1/events?limit=1000")
+        if event["kind"] == "network.foreign-dhcp"
+    ]
+    assert len(sentences) == 1
+    assert all(word in sentences[0] for word in ("front", "VLAN 100", "10.100.0.66", found["mac"]))
 
 
 def test_machines_reach_boot_files_and_the_ramdisks_calls_only(site: Installation) -> None:

@@ -250,6 +250,14 @@ def test_who_can_be_adopted() -> None:
         world.adoptions.adopt(NEW)
 
 
+def test_a_server_is_adopted_once_through_whichever_nic() -> None:
+    world = world_with_a_stranger()
+    reported(world)
+    ask(world, SECOND, "data")
+    with pytest.raises(AlreadyExists, match="adopted machine rack-7"):
+        world.adoptions.adopt(SECOND)
+
+
 def test_an_adopted_mac_is_not_imported_beside_and_keeps_its_network() -> None:
     world = world_with_a_stranger()
     world.adoptions.adopt(NEW, "rack-7")

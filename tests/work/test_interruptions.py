@@ -48,8 +48,8 @@ class BreakingStore(FakeStore):
 
 
 def lossy(name: str) -> Callable[..., Any]:
-    def call(self: LossyEngine, *args: Any) -> Any:
-        answer = getattr(FakeEngine, name)(self, *args)
+    def call(self: LossyEngine, *args: Any, **named: Any) -> Any:
+        answer = getattr(FakeEngine, name)(self, *args, **named)
         if self.countdown.fires():
             raise EngineUnreachable("it was done, but the answer was lost", "ask again")
         return answer
@@ -65,6 +65,7 @@ class LossyEngine(FakeEngine):
         self.countdown = Countdown()
 
     begin = lossy("begin")
+    know_nics = lossy("know_nics")
     allocate = lossy("allocate")
     deploy = lossy("deploy")
     free = lossy("free")

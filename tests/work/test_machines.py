@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from uuid import UUID
 
 import pytest
 
@@ -12,7 +13,6 @@ from rackhand.model.errors import (
     EngineRefused,
     EngineUnreachable,
     InvalidFile,
-    InvalidValue,
     WrongState,
 )
 from rackhand.model.lease import LeaseState
@@ -159,16 +159,23 @@ def test_set_bmc_refuses_another_machines_and_puts_back_what_the_engine_refused(
 def test_recabling_moves_the_ramdisk_address() -> None:
     world = pooled()
     wires = (Wire(mac(1), 100), Wire(mac(1, 2), 200, boot=True))
-    with pytest.raises(InvalidValue, match="password"):
-        world.machines.set_wires("n1", wires)
     with pytest.raises(InvalidFile) as error:
         world.machines.set_wires("n1", (replace(wires[0], vlan=99, boot=True),))
     assert error.value.flaws[0].path == ("nics", 0, "vlan")
-    world.machines.set_wires("n1", wires, entry(1).credentials)
+    world.machines.set_wires("n1", wires)
     hosts = {n.name: [h.mac for h in n.hosts] for n in world.desk.plan().networks}
     assert hosts == {"deploy": [], "data": [mac(1, 2)]}
-    # No NIC came, went or boots otherwise: the engine need not be told.
+    world.engine.unreachable = True
+    # No NIC came or went: the engine need not be told.
     world.machines.set_wires("n1", (replace(wires[0], tagged=(200,)), wires[1]))
+    more = Wire(mac(1, 3), 200)
+    with pytest.raises(EngineUnreachable):
+        world.machines.set_wires("n1", (*wires, more))
+    world.engine.unreachable = False
+    assert len(world.machines.find("n1").machine.wires) == 2
+    world.machines.set_wires("n1", (*wires, more))
+    with pytest.raises(EngineRefused, match=str(more.mac)):
+        world.engine.enrol(Enrolment(UUID(int=99), "other", credentials(9), (more,)))
 
 
 def test_a_leased_machine_is_neither_recabled_inspected_nor_removed() -> None:

@@ -133,6 +133,7 @@ class World:
             gateway=self.gateway,
             boot_log=self.boot_log,
             probe=self.probe,
+            wires=self.wires,
             image_files=self.files,
             preflight=self.preflight,
             changes=self.changes,

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from threading import RLock
 from uuid import UUID
 
 from rackhand.fakes.server import FakeServer, Task, plain_hardware
 from rackhand.model.errors import EngineRefused, EngineUnreachable
-from rackhand.model.machine import BmcCredentials, Hardware, MachineState, Observed, Wire
+from rackhand.model.machine import BmcCredentials, Hardware, MachineState, Observed
+from rackhand.model.names import Mac
 from rackhand.ports.engine import NOTHING_ATTACHED, Attached, DeployOrder, Enrolment, Verb
 
 _S = MachineState
@@ -83,7 +84,7 @@ class _Node:
     machine_id: UUID
     name: str
     credentials: BmcCredentials
-    wires: tuple[Wire, ...]
+    macs: frozenset[Mac]
     server: FakeServer
     state: MachineState = _S.REGISTERED
     power_on: bool | None = None
@@ -95,6 +96,7 @@ class _Node:
     maintenance: bool = False
     found: Hardware | None = None
     orders: list[DeployOrder] = field(default_factory=list)
+    probe_vlans: tuple[int, ...] = ()
     attached: Attached = NOTHING_ATTACHED
 
     @property
@@ -193,7 +195,7 @@ class FakeEngine:
                     continue
                 if other.name == enrolment.name:
                     raise _refused(f"a node named {enrolment.name} already exists")
-                if taken := macs & {wire.mac for wire in other.wires}:
+                if taken := macs & other.macs:
                     raise _refused(f"a port with MAC address {min(taken)} already exists")
             bmc = enrolment.credentials.bmc
             server = self.servers.setdefault(
@@ -206,12 +208,12 @@ class FakeEngine:
                     enrolment.machine_id,
                     enrolment.name,
                     enrolment.credentials,
-                    enrolment.wires,
+                    frozenset(macs),
                     server,
                 )
                 return
             _refuse_if_busy(node)
-            node.credentials, node.wires = enrolment.credentials, enrolment.wires
+            node.credentials, node.macs = enrolment.credentials, frozenset(macs)
             node.name, node.server = enrolment.name, server
 
     def forget(self, machine_id: UUID) -> None:
@@ -228,7 +230,23 @@ class FakeEngine:
                 _refuse_unless(node, _FORGETTABLE, "delete")
             del self._nodes[machine_id]
 
-    def begin(self, machine_id: UUID, verb: Verb) -> None:
+    def know_nics(self, machine_id: UUID, macs: Collection[Mac]) -> None:
+        """Make exactly these NICs known as the machine's; EngineRefused if one is another's."""
+        with self._lock:
+            self._enter()
+            node = self._known(machine_id)
+            for other in self._nodes.values():
+                if other is not node and (taken := set(macs) & other.macs):
+                    raise _refused(f"a port with MAC address {min(taken)} already exists")
+            _refuse_if_busy(node)
+            node.macs = frozenset(macs)
+
+    def probe_vlans(self, machine_id: UUID) -> tuple[int, ...]:
+        """Return the VLANs that the last inspection was told to probe."""
+        with self._lock:
+            return self._nodes[machine_id].probe_vlans
+
+    def begin(self, machine_id: UUID, verb: Verb, *, probe_vlans: Collection[int] = ()) -> None:
         """Start a task; returns at once. EngineRefused when the state forbids it."""
         with self._lock:
             self._enter()
@@ -239,6 +257,8 @@ class FakeEngine:
                 _refuse_unless(node, _ALLOWED[verb], verb.value, 400)
             elif node.state is _S.CLEANING:
                 raise _refused(f"node {node.name} cannot {verb} while it is cleaned", 400)
+            if verb is Verb.INSPECT:
+                node.probe_vlans = tuple(sorted(probe_vlans))
             _BEGIN[verb](node)
 
     def hardware(self, machine_id: UUID) -> Hardware | None:
@@ -373,7 +393,7 @@ def _attach(node: _Node, wanted: Attached) -> None:
     """Keep what is attached, by name; refuse NICs that the machine does not have."""
     macs = {one.assignment.mac for one in wanted.attachments}
     macs.update(mac for bond in wanted.bonds for mac in bond.members)
-    if strange := macs - {wire.mac for wire in node.wires}:
+    if strange := macs - node.macs:
         raise _refused(f"node {node.name} has no NIC {min(strange)}")
     node.attached = Attached(
         tuple(sorted(wanted.attachments, key=lambda one: one.assignment.network)),

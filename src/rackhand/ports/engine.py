@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Protocol
@@ -111,8 +111,15 @@ class Engine(Protocol):
         """Remove the machine from the engine; no error when it is gone already."""
         ...
 
-    def begin(self, machine_id: UUID, verb: Verb) -> None:
-        """Start a task; returns at once. EngineRefused when the state forbids it."""
+    def know_nics(self, machine_id: UUID, macs: Collection[Mac]) -> None:
+        """Make exactly these NICs known as the machine's; EngineRefused if one is another's."""
+        ...
+
+    def begin(self, machine_id: UUID, verb: Verb, *, probe_vlans: Collection[int] = ()) -> None:
+        """Start a task; returns at once. EngineRefused when the state forbids it.
+
+        ``probe_vlans`` are for INSPECT: the VLANs that the ramdisk sends tagged probes on.
+        """
         ...
 
     def hardware(self, machine_id: UUID) -> Hardware | None:

@@ -51,14 +51,7 @@ def dnsmasq_conf(
         "no-hosts",
         "no-resolv",
         "",
-        "# Known MACs only, each with its own address; others get no answer at all.",
-        f"dhcp-range={network.subnet.network_address},static,{network.subnet.netmask},1h",
-        f"dhcp-hostsfile={paths.hosts}",
-        "dhcp-ignore=tag:!known",
-        "# Probes and watches are heard, never answered, whosever MAC they bear.",
-        f"dhcp-vendorclass=set:mute,{PROBE_CLASS}",
-        f"dhcp-vendorclass=set:mute,{WATCH_CLASS}",
-        "dhcp-ignore=tag:mute",
+        *_answered(network, paths.hosts),
         "dhcp-authoritative",
         "no-ping",
         "dhcp-lease-max=65536",
@@ -87,6 +80,19 @@ def dnsmasq_conf(
         "",
     ]
     return "\n".join(lines)
+
+
+def _answered(network: GatewayNetwork, hosts: PurePosixPath) -> tuple[str, ...]:
+    return (
+        "# Known MACs only, each with its own address; others get no answer at all.",
+        f"dhcp-range={network.subnet.network_address},static,{network.subnet.netmask},1h",
+        f"dhcp-hostsfile={hosts}",
+        "dhcp-ignore=tag:!known",
+        "# Probes and watches are heard, never answered, whosever MAC they bear.",
+        f"dhcp-vendorclass=set:mute,{PROBE_CLASS}",
+        f"dhcp-vendorclass=set:mute,{WATCH_CLASS}",
+        "dhcp-ignore=tag:mute",
+    )
 
 
 def _advertisements(vlan: int, interface: str) -> tuple[str, ...]:

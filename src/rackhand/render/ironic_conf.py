@@ -252,7 +252,9 @@ def _inspector() -> dict[str, object]:
         "pre_create_ports": False,
         "hooks": "ramdisk-error,validate-interfaces,architecture,boot-mode",
         "require_managed_boot": True,
-        "extra_kernel_params": "ipa-inspection-collectors=default,pci-devices,rackhand-disks",
+        # The NICs last: while they are probed nothing else of the machine is asked.
+        "extra_kernel_params": "ipa-inspection-collectors="
+        "default,pci-devices,rackhand-disks,rackhand-wires",
         "power_off": True,
     }
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 from rackhand.model.lease import Lease, LeaseSpec
+from rackhand.model.network import IpAddress
 
 
 def meta_data(lease: Lease) -> dict[str, Any]:
@@ -23,11 +25,12 @@ def meta_data(lease: Lease) -> dict[str, Any]:
     }
 
 
-def user_data(spec: LeaseSpec) -> str:
+def user_data(spec: LeaseSpec, ntp: Sequence[IpAddress] = ()) -> str:
     """Return a cloud-config: host name, root's keys, root's password as its hash only.
 
     JSON is YAML (YAML 1.2, 1.2), so no YAML library is needed. Logging in over SSH takes
-    a key; the password, where there is one, is for the console.
+    a key; the password, where there is one, is for the console. ``ntp`` are the time
+    servers of its networks, which network_data.json has no word for.
     """
     config: dict[str, Any] = {
         "hostname": spec.hostname.partition(".")[0],
@@ -41,6 +44,15 @@ def user_data(spec: LeaseSpec) -> str:
     }
     if "." in spec.hostname:
         config["fqdn"] = spec.hostname
+    if ntp:
+        config["ntp"] = {
+            "enabled": True,
+            # The first of the distribution's clients that the image has (cc_ntp.py,
+            # select_ntp_client): chrony, systemd-timesyncd or ntp. Never installed.
+            "ntp_client": "auto",
+            "config": {"packages": []},
+            "servers": [str(address) for address in ntp],
+        }
     return "#cloud-config\n" + json.dumps(config, indent=1, ensure_ascii=True) + "\n"
 
 

@@ -50,6 +50,12 @@ class Asked(threading.Thread):
                 questions = self._core.get(f"questions?wait_s={WAIT_S}", WAIT_S + 10)
                 if questions:
                     self._core.post("answers", self.answers(questions))
+            except (KeyError, TypeError, ValueError) as error:
+                self._warn(
+                    f"gateway: the core's question is none: {error!r}\n"
+                    "  hint: are `rackhand up` and the core of one version? stop and start both"
+                )
+                self._ending.wait(RETRY_S)
             except RackhandError:
                 # The gateway's own thread asks the same core, and says that it is away.
                 self._ending.wait(RETRY_S)

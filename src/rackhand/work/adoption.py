@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -10,7 +10,7 @@ from uuid import UUID
 
 from rackhand.model.discovery import Discovery, DiscoveryState
 from rackhand.model.errors import AlreadyExists, InvalidValue, NotFound, RackhandError, WrongState
-from rackhand.model.machine import BmcAddress, BmcCredentials, Machine
+from rackhand.model.machine import BmcAddress, BmcCredentials, Hardware, Machine
 from rackhand.model.names import Mac, parse_mac, parse_name
 from rackhand.model.network import Network, Reservation
 from rackhand.model.wiring import Stranger
@@ -178,15 +178,21 @@ def _refuse_known(session: Session, mac: Mac) -> None:
     if machine is not None:
         raise AlreadyExists("adoption", "MAC", mac, f"machine {machine.name}")
     for discovery in session.discoveries.all():
-        if discovery.mac == mac:
+        if mac in (discovery.mac, *_nics(discovery.hardware)):
             raise AlreadyExists("adoption", "MAC", mac, f"adopted machine {discovery.name}")
 
 
 def _machine_with(session: Session, mac: Mac) -> Machine | None:
     for machine in session.machines.all():
-        if any(wire.mac == mac for wire in machine.wires):
+        if mac in (*(wire.mac for wire in machine.wires), *_nics(machine.hardware)):
             return machine
     return None
+
+
+def _nics(hardware: Hardware | None) -> Iterator[Mac]:
+    """Yield the NICs that inspection found: one server is not adopted twice."""
+    for nic in hardware.nics if hardware else ():
+        yield nic.mac
 
 
 def _network(session: Session, mac: Mac, wanted: str | None) -> Network:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from rackhand.model.flavor import DiskHint
 from rackhand.model.lease import Lease, Placement
+from rackhand.model.network import IpAddress, Network
 from rackhand.ports.engine import Attached, Attachment, DeployOrder
 from rackhand.ports.store import Session
 from rackhand.ports.surroundings import ImageFiles
@@ -32,12 +35,19 @@ def deploy_order(
         deploy_mac=placement.deploy_nic.mac,
         meta_data=meta_data(lease),
         network_data=for_cloud_init(network_data(placement, networks)),
-        user_data=user_data(lease.spec),
+        user_data=user_data(lease.spec, _ntp(placement, networks)),
         attached=Attached(
             tuple(Attachment(a, vlans[a.network]) for a in placement.assignments),
             placement.bonds,
         ),
     )
+
+
+def _ntp(placement: Placement, networks: Sequence[Network]) -> tuple[IpAddress, ...]:
+    """Return the time servers of the lease's networks, the deploy network's first."""
+    by_name = {network.name: network for network in networks}
+    found = (one for nic in placement.assignments for one in by_name[nic.network].ntp)
+    return tuple(dict.fromkeys(found))
 
 
 def both(first: DiskHint, second: DiskHint) -> DiskHint:

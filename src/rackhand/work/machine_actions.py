@@ -12,10 +12,13 @@ from rackhand.model.errors import Fault
 from rackhand.model.machine import Hardware, Machine, MachineState, Observed
 from rackhand.ports.engine import Engine, Verb
 from rackhand.ports.store import Session, Store
+from rackhand.ports.surroundings import Wires
 from rackhand.rules import actions
 from rackhand.rules.next_action import next_machine_action
+from rackhand.rules.wire_map import engine_wires
 from rackhand.work.outcome import Done, InProgress, MachineFailed, Outcome, Refused
 from rackhand.work.slots import Slots
+from rackhand.work.wire_findings import probe_vlans, tell_contradictions, wire_probe
 
 SOON_S = 1.0
 INSPECTIONS_MAX = 2
@@ -30,12 +33,14 @@ class MachineActions:
         *,
         store: Store,
         engine: Engine,
+        wires: Wires,
         gateway_ready: Callable[[], bool],
         ramdisk_slots: Slots,
         now: Callable[[], datetime],
     ) -> None:
         self._store = store
         self._engine = engine
+        self._wires = wires
         self._gateway_ready = gateway_ready
         self._ramdisk_slots = ramdisk_slots
         self._now = now
@@ -92,17 +97,23 @@ class MachineActions:
         return InProgress(SOON_S)
 
     def _inspect(self, machine: Machine, action: actions.Inspect) -> Outcome:
-        """Begin, then drop the old findings: killed in between, it is inspected again."""
+        """Begin, then drop the old findings: killed in between, it is inspected again.
+
+        What is heard of its NICs from before that on is this inspection's.
+        """
         del action
         if self._inspections.get(machine.id, 0) >= INSPECTIONS_MAX:
             return MachineFailed(_nothing_found(machine, self._now()))
         if (refusal := self._ramdisk_refusal(machine)) is not None:
             return refusal
-        self._engine.begin(machine.id, Verb.INSPECT)
+        with self._store.transaction() as session:
+            machine = session.machines.replace(replace(machine, inspection_began_at=self._now()))
+            vlans = probe_vlans(machine, session.networks.all())
+        self._engine.begin(machine.id, Verb.INSPECT, probe_vlans=vlans)
         self._inspections[machine.id] = self._inspections.get(machine.id, 0) + 1
         if machine.hardware is not None:
             with self._store.transaction() as session:
-                session.machines.replace(replace(machine, hardware=None))
+                session.machines.replace(replace(machine, hardware=None, wire_probe=None))
         return InProgress(SOON_S)
 
     def _store_hardware(self, machine: Machine, action: actions.StoreHardware) -> Outcome:
@@ -110,13 +121,22 @@ class MachineActions:
         hardware = self._engine.hardware(machine.id)
         if hardware is None:
             return InProgress(SOON_S)
+        found = self._with_findings(machine, hardware)
+        # Found NICs that are used must boot a deployment, too.
+        self._engine.know_nics(machine.id, [wire.mac for wire in engine_wires(found)])
         self._inspections.pop(machine.id, None)
         with self._store.transaction() as session:
-            inspected = session.machines.replace(
-                replace(machine, hardware=hardware, inspected_at=self._now())
-            )
+            inspected = session.machines.replace(found)
             self._note(session, inspected, "inspected", f"was inspected: {_words(hardware)}")
+            tell_contradictions(session, inspected, {}, self._now())
         return Done()
+
+    def _with_findings(self, machine: Machine, hardware: Hardware) -> Machine:
+        with self._store.transaction() as session:
+            networks = session.networks.all()
+        now = self._now()
+        probe = wire_probe(machine, hardware, self._wires, networks, now)
+        return replace(machine, hardware=hardware, inspected_at=now, wire_probe=probe)
 
     def _provide(self, machine: Machine, action: actions.Provide) -> Outcome:
         del action

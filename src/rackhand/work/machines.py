@@ -8,14 +8,16 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
-from rackhand.model.errors import CallFailed, EngineRefused, InvalidFile, InvalidValue, WrongState
+from rackhand.model.errors import CallFailed, EngineRefused, InvalidFile, WrongState
 from rackhand.model.lease import Lease, LeaseState
 from rackhand.model.machine import BmcCredentials, Machine, MachineState, Observed, Wire
 from rackhand.ports.engine import Deployer, Engine, Enrolment, Verb
 from rackhand.ports.store import Session, Store
+from rackhand.rules.wire_map import contradictions, engine_wires
 from rackhand.work.engine_retry import tell_retry
 from rackhand.work.import_check import MachineEntry, check_wires
 from rackhand.work.machine_import import ImportOutcome, MachineImport, reserve_ramdisk_address
+from rackhand.work.wire_findings import tell_contradictions
 
 __all__ = ["ImportOutcome", "MachineEntry", "MachineView", "Machines", "Power"]
 
@@ -164,17 +166,12 @@ class Machines:
             tell_retry(self._engine, machine.id)
         return self._mended(changed, "has new BMC credentials")
 
-    def set_wires(
-        self,
-        name_or_id: str,
-        wires: Sequence[Wire],
-        credentials: BmcCredentials | None = None,
-    ) -> Machine:
+    def set_wires(self, name_or_id: str, wires: Sequence[Wire]) -> Machine:
         """Change how the machine is cabled; same checks as an import.
 
-        ``credentials`` are needed when a NIC is added or removed or another one boots:
-        the engine is told then, and its password is not kept here (InvalidValue).
-        WrongState while a lease holds the machine; InvalidFile with paths from "nics".
+        What contradicts the last inspection from now on becomes an event. WrongState
+        while a lease holds the machine; InvalidFile with paths from "nics".
+        EngineUnreachable or EngineRefused change nothing.
         """
         new = tuple(wires)
         with self._store.transaction() as session:
@@ -182,21 +179,20 @@ class Machines:
             flaws = check_wires(new, (), before.zone, session.networks.all())
             if flaws:
                 raise InvalidFile(flaws, "correct these places and ask again")
-            engine_knows = _ports(before.wires) == _ports(new)
-            if not engine_knows and credentials is None:
-                raise InvalidValue(
-                    "password", "", "is needed when NICs change", "give the BMC's password too"
-                )
             changed = session.machines.replace(replace(before, wires=new))
             session.reservations.free_machine(before.id)
             reserve_ramdisk_address(session, changed)
-        if not engine_knows and credentials is not None:
+        known = {wire.mac for wire in engine_wires(changed)}
+        if known != {wire.mac for wire in engine_wires(before)}:
             try:
-                self._engine.enrol(Enrolment(changed.id, changed.name, credentials, new))
+                self._engine.know_nics(changed.id, known)
             except CallFailed:
                 self._put_wires_back(before)
                 raise
-        return self._mended(changed, "is cabled otherwise now")
+        mended = self._mended(changed, "is cabled otherwise now")
+        with self._store.transaction() as session:
+            tell_contradictions(session, mended, contradictions(before), self._now())
+        return mended
 
     def set_pooled(self, name_or_id: str, pooled: bool) -> Machine:
         """Say whether the machine shall be available to leases; one in force stays."""
@@ -248,7 +244,13 @@ class Machines:
             self._deployer.change_bmc_password(changed.id, credentials.password)
             return
         self._engine.enrol(
-            Enrolment(changed.id, changed.name, credentials, changed.wires, driver_options or {})
+            Enrolment(
+                changed.id,
+                changed.name,
+                credentials,
+                engine_wires(changed),
+                driver_options or {},
+            )
         )
 
     def _put_wires_back(self, before: Machine) -> None:
@@ -310,11 +312,6 @@ def _unheld(session: Session, name_or_id: str, done: str) -> Machine:
             f"release it first: rackhand lease release {holder.name}",
         )
     return machine
-
-
-def _ports(wires: Sequence[Wire]) -> set[tuple[str, bool]]:
-    """Return what the engine knows of the cabling: MACs, and which one boots."""
-    return {(wire.mac, wire.boot) for wire in wires}
 
 
 def _gone(machine: Machine) -> Observed:

@@ -198,5 +198,7 @@ def _users(session: Session, network: Network) -> list[str]:
         and any(ask.network in (network.name, str(network.id)) for ask in lease.spec.networks)
     ]
     held = {r.machine_id for r in session.reservations.all() if r.network == network.name}
-    owners = [*session.machines.all(), *session.discoveries.all()]
-    return leases + [f"machine {owner.name}" for owner in owners if owner.id in held]
+    machines = {machine.id: machine.name for machine in session.machines.all()}
+    adopted = {discovery.id: discovery.name for discovery in session.discoveries.all()}
+    owners = {**machines, **adopted}
+    return leases + [f"machine {name}" for key, name in owners.items() if key in held]

@@ -16,7 +16,7 @@ from rackhand.model.machine import Machine, MachineState, Observed
 from rackhand.ports.discoverer import Discoverer
 from rackhand.ports.engine import Deployer, Engine
 from rackhand.ports.store import Store
-from rackhand.ports.surroundings import BootLog, Gateway, ImageFiles, Probe
+from rackhand.ports.surroundings import BootLog, Gateway, ImageFiles, Probe, Wires
 from rackhand.rules.gateway_plan import gateway_plan
 from rackhand.rules.holding import leases_by_machine
 from rackhand.rules.next_action import next_lease_action
@@ -83,6 +83,7 @@ class Loop:
         gateway: Gateway,
         boot_log: BootLog,
         probe: Probe,
+        wires: Wires,
         image_files: ImageFiles,
         preflight: Preflight,
         changes: Changes,
@@ -105,11 +106,7 @@ class Loop:
         self._lock = threading.Lock()
         self._again_in_s = IDLE_S
         self._attempts = Attempts(
-            store=store,
-            random=random,
-            now=now,
-            come_again=self._come_again,
-            wake=changes.announce,
+            store=store, random=random, now=now, come_again=self._come_again, wake=changes.announce
         )
         self._discovering = Discovering(
             store=store, discoverer=discoverer, attempts=self._attempts, now=now
@@ -131,6 +128,7 @@ class Loop:
         self._machine_actions = MachineActions(
             store=store,
             engine=engine,
+            wires=wires,
             gateway_ready=self._gateway_ready,
             ramdisk_slots=self._ramdisk_slots,
             now=now,

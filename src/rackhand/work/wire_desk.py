@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from rackhand.model.discovery import Discovery
 from rackhand.model.machine import Machine
 from rackhand.model.names import Mac
 from rackhand.model.network import IpAddress, Network
@@ -95,7 +96,7 @@ class WireDesk:
     def seen(self) -> Sequence[SeenNic]:
         """Return the NICs that ask and are no machine's, the last heard first."""
         with self._store.transaction() as session:
-            known = known_macs(session.machines.all())
+            known = known_macs(session.machines.all(), session.discoveries.all())
             names = {network.name for network in session.networks.all()}
             strangers = [
                 stranger
@@ -162,7 +163,7 @@ class _Intake:
 
     def take_strangers(self, heard: Sequence[Noticed]) -> None:
         """Keep those that are no machine's; the longest silent make room."""
-        known = known_macs(self._session.machines.all())
+        known = known_macs(self._session.machines.all(), self._session.discoveries.all())
         kept = {(one.mac, one.network): one for one in self._session.strangers.all()}
         registered = {mac for mac, _ in kept if mac in known}
         if registered:
@@ -236,11 +237,12 @@ class _Intake:
         self.changed = True
 
 
-def known_macs(machines: Sequence[Machine]) -> frozenset[Mac]:
-    """Return every MAC that is a machine's, as declared or as inspection found it."""
+def known_macs(machines: Sequence[Machine], adopted: Sequence[Discovery]) -> frozenset[Mac]:
+    """Return every MAC that is a machine's, as declared, adopted or found by inspection."""
     declared = {wire.mac for machine in machines for wire in machine.wires}
-    found = {nic.mac for m in machines if m.hardware is not None for nic in m.hardware.nics}
-    return frozenset(declared | found)
+    servers = [machine.hardware for machine in machines] + [one.hardware for one in adopted]
+    found = {nic.mac for hardware in servers if hardware is not None for nic in hardware.nics}
+    return frozenset(declared | {one.mac for one in adopted} | found)
 
 
 def _stranger_sentence(stranger: Stranger) -> str:

@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
@@ -15,6 +16,7 @@ from rackhand.adapters.ironic.client import IronicClient
 from rackhand.adapters.ironic.engine import IronicEngine
 from rackhand.model.errors import EngineRefused, EngineUnreachable, InvalidValue
 from rackhand.model.flavor import ANY_DISK
+from rackhand.model.lease import NicAssignment
 from rackhand.model.machine import (
     BmcAddress,
     BmcCredentials,
@@ -25,7 +27,7 @@ from rackhand.model.machine import (
     Wire,
 )
 from rackhand.model.names import Mac
-from rackhand.ports.engine import DeployOrder, Enrolment, Verb
+from rackhand.ports.engine import Attached, Attachment, DeployOrder, Enrolment, Verb
 
 PASSWORD = "s3cr3t-p4ss"
 _S = MachineState
@@ -215,8 +217,13 @@ def test_twenty_flows_at_once_all_finish(engine: IronicEngine) -> None:
         enrolment, lease = _enrolment(), uuid4()
         machine = _available(engine, enrolment)
         assert engine.allocate(lease, [machine]) == machine
-        engine.deploy(_order(machine, lease, enrolment.wires[0].mac))
+        mac = enrolment.wires[0].mac
+        nic = NicAssignment(mac, "blue", IPv4Address("10.0.0.7"))
+        tagged = NicAssignment(mac, "red", IPv4Address("10.1.0.7"), vlan_tag=200)
+        attached = Attached((Attachment(nic, 100), Attachment(tagged, 200)))
+        engine.deploy(replace(_order(machine, lease, mac), attached=attached))
         _wait_for(engine, machine, _S.ACTIVE)
+        assert engine.attached(machine) == attached
         engine.begin(machine, Verb.UNDEPLOY)
         return _wait_for(engine, machine, _S.AVAILABLE).state
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from time import monotonic, sleep
 from typing import Any
@@ -12,7 +12,9 @@ from rackhand.adapters.ironic import attachments, translate
 from rackhand.adapters.ironic.client import IronicClient
 from rackhand.model.errors import EngineRefused, EngineUnreachable, InvalidValue
 from rackhand.model.machine import Hardware, MachineState, Observed
+from rackhand.model.names import Mac
 from rackhand.ports.engine import Attached, DeployOrder, Enrolment, Verb
+from rackhand.render.vlan_probe import probe_argument
 from rackhand.render.write_order import INSTANCE_INFO_KEY, WriteOrder, render_write_order
 
 RESOURCE_CLASS = "rackhand"
@@ -67,10 +69,11 @@ class IronicEngine:
         options = {**self.driver_options, **enrolment.driver_options}
         enrolment = replace(enrolment, driver_options=options)
         secrets = (enrolment.credentials.password,)
+        macs = [wire.mac for wire in enrolment.wires]
         node = self.client.find(_node(enrolment.machine_id))
         if node is not None:
             self._change(node, enrolment, secrets)
-            self._set_ports(enrolment)
+            self._set_ports(enrolment.machine_id, macs)
             return
         body = {
             "uuid": str(enrolment.machine_id),
@@ -81,7 +84,7 @@ class IronicEngine:
         }
         self.client.post("/v1/nodes", body, secrets)
         try:
-            self._set_ports(enrolment)
+            self._set_ports(enrolment.machine_id, macs)
         except EngineRefused:
             self.client.delete(_node(enrolment.machine_id))
             raise
@@ -90,7 +93,11 @@ class IronicEngine:
         """Remove the machine from the engine; no error when it is gone already."""
         self.client.delete(_node(machine_id))
 
-    def begin(self, machine_id: UUID, verb: Verb) -> None:
+    def know_nics(self, machine_id: UUID, macs: Collection[Mac]) -> None:
+        """Make exactly these NICs known as the machine's; EngineRefused if one is another's."""
+        self._set_ports(machine_id, macs)
+
+    def begin(self, machine_id: UUID, verb: Verb, *, probe_vlans: Collection[int] = ()) -> None:
         """Start a task; returns at once. EngineRefused when the state forbids it."""
         node = _node(machine_id)
         if verb in _POWER:
@@ -102,7 +109,7 @@ class IronicEngine:
         if verb is Verb.INSPECT:
             # The cleaning that follows uses the same boot of the ramdisk; afterwards
             # plugins/ironic/deploy.py takes this back and powers the machine off.
-            self.client.patch(node, [_fast_track(True)])
+            self.client.patch(node, [_fast_track(True), _kernel_arguments(probe_vlans)])
         self.client.put(f"{node}/states/provision", {"target": _PROVISION[verb]})
 
     def hardware(self, machine_id: UUID) -> Hardware | None:
@@ -221,14 +228,14 @@ class IronicEngine:
             changes.append({"op": "add", "path": "/name", "value": enrolment.name})
         self.client.patch(_node(enrolment.machine_id), changes, secrets)
 
-    def _set_ports(self, enrolment: Enrolment) -> None:
-        """Give the node one port per wire, all of which may boot: DHCP decides which does."""
-        node = str(enrolment.machine_id)
+    def _set_ports(self, machine_id: UUID, macs: Collection[Mac]) -> None:
+        """Give the node one port per NIC, all of which may boot: DHCP decides which does."""
+        node = str(machine_id)
         ports = {
             port["address"]: port["uuid"]
             for port in self.client.pages("/v1/ports", "ports", node=node, fields="uuid,address")
         }
-        wanted = {wire.mac for wire in enrolment.wires}
+        wanted = set(macs)
         for mac in ports.keys() - wanted:
             self.client.delete(f"/v1/ports/{ports[mac]}")
         for mac in sorted(wanted - ports.keys()):
@@ -271,6 +278,16 @@ def _node(machine_id: UUID) -> str:
 
 def _fast_track(on: bool) -> dict[str, Any]:
     return {"op": "add", "path": "/driver_info/fast_track", "value": on}
+
+
+def _kernel_arguments(probe_vlans: Collection[int]) -> dict[str, Any]:
+    """Return the change that adds the ramdisk's VLANs to the configured arguments.
+
+    Ironic puts those in for ``%default%`` (drivers/utils.py, get_kernel_append_params);
+    plugins/ironic/deploy.py takes this back after the cleaning that follows.
+    """
+    text = f"%default% {probe_argument(probe_vlans)}" if probe_vlans else "%default%"
+    return {"op": "add", "path": "/driver_info/kernel_append_params", "value": text}
 
 
 def _driver_info(enrolment: Enrolment) -> dict[str, Any]:

@@ -17,7 +17,8 @@ from rackhand.model.machine import (
     PciDevice,
     Transport,
 )
-from rackhand.model.names import parse_mac
+from rackhand.model.names import Mac, parse_mac
+from rackhand.model.wiring import LldpNeighbour
 
 NODE_FIELDS = (
     "uuid,provision_state,power_state,last_error,instance_uuid,reservation,"
@@ -106,13 +107,16 @@ def hardware(report: Mapping[str, Any]) -> Hardware:
     """Return what ``GET /v1/nodes/ID/inventory`` says; raises InvalidValue if it lacks a fact.
 
     Disks come from our own collector where it ran (it names hidden ones, too), else
-    from the agent's inventory.
+    from the agent's inventory. So does what was probed through each NIC, and its link:
+    ours has waited for it.
     """
     inventory, extra = report["inventory"], report.get("plugin_data") or {}
+    own = extra.get("rackhand") or {}
     try:
         vendor = inventory.get("system_vendor") or {}
         memory = inventory["memory"]
-        own_disks = (extra.get("rackhand") or {}).get("disks")
+        own_disks = own.get("disks")
+        wires = {parse_mac(wire["mac"]): wire for wire in own.get("wires") or []}
         return Hardware(
             vcpus=int(inventory["cpu"]["count"]),
             memory_mib=int(memory.get("physical_mb") or memory["total"] >> 20),
@@ -121,7 +125,7 @@ def hardware(report: Mapping[str, Any]) -> Hardware:
             vendor=_text(vendor.get("manufacturer")),
             model=_text(vendor.get("product_name")),
             serial=_text(vendor.get("serial_number")),
-            nics=tuple(_nics(inventory.get("interfaces") or [])),
+            nics=tuple(_nics(inventory.get("interfaces") or [], wires)),
             disks=tuple(
                 [_own_disk(disk) for disk in own_disks]
                 if own_disks is not None
@@ -136,19 +140,35 @@ def hardware(report: Mapping[str, Any]) -> Hardware:
         ) from error
 
 
-def _nics(interfaces: Iterable[Mapping[str, Any]]) -> Iterable[Nic]:
+def _nics(
+    interfaces: Iterable[Mapping[str, Any]], wires: Mapping[Mac, Mapping[str, Any]]
+) -> Iterable[Nic]:
     for nic in interfaces:
         if nic.get("mac_address"):
+            mac = parse_mac(nic["mac_address"])
+            # What plugins/agent/wire_probe.WireReport wrote, nothing where it did not run.
+            wire = wires.get(mac, {})
             yield Nic(
-                mac=parse_mac(nic["mac_address"]),
+                mac=mac,
                 name=nic["name"],
-                has_link=nic.get("has_carrier"),
+                has_link=wire.get("link", nic.get("has_carrier")),
                 speed_mbps=nic.get("speed_mbps"),
                 driver=_text(nic.get("driver")),
                 pci_address=_text(nic.get("pci_address")),
                 vendor_id=_hex(nic.get("vendor")),
                 product_id=_hex(nic.get("product")),
+                probed=None if wire.get("probed") is None else tuple(map(int, wire["probed"])),
+                lldp=None if wire.get("lldp") is None else _neighbour(wire["lldp"]),
             )
+
+
+def _neighbour(said: Mapping[str, Any]) -> LldpNeighbour:
+    return LldpNeighbour(
+        switch=_text(said.get("switch")),
+        port=_text(said.get("port")),
+        untagged=None if said.get("untagged") is None else int(said["untagged"]),
+        tagged=tuple(map(int, said.get("tagged") or ())),
+    )
 
 
 def _own_disk(disk: Mapping[str, Any]) -> Disk:

@@ -8,6 +8,7 @@ from fastapi import FastAPI
 from fastapi.routing import APIRoute
 
 from rackhand.doors.api.bearer import BearerGate
+from rackhand.doors.api.discoveries import discovery_routes
 from rackhand.doors.api.errors import ErrorAnswer, add_error_handlers
 from rackhand.doors.api.events import event_routes
 from rackhand.doors.api.flavors import flavor_routes
@@ -58,6 +59,7 @@ def create_api(work: UseCases, token: str) -> FastAPI:
         lease_routes(work.leases, work.lease_logs),
         event_routes(work.journal),
         stranger_routes(work.wires),
+        discovery_routes(work.adoptions, work.machines),
         gateway_routes(work.gateway, work.wires, work.questions),
     ):
         app.include_router(routes, prefix="/v1", responses=_ERRORS)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter
+from typing import Annotated
+
+from fastapi import APIRouter, Query
 from fastapi.responses import StreamingResponse
 
 from rackhand.doors.api.wire_leases import (
@@ -31,9 +33,14 @@ def lease_routes(leases: Leases, logs: LeaseLogs) -> APIRouter:
         return LeaseAnswer.of(leases.request(body.spec(), body.name))
 
     @router.post("/plan")
-    def plan_lease(body: SpecBody) -> PlanAnswer:
+    def plan_lease(
+        body: SpecBody,
+        check: Annotated[
+            bool, Query(description="Run the machine's pre-flight too; takes a few seconds.")
+        ] = False,
+    ) -> PlanAnswer:
         """Tell what a request would get now, touching nothing."""
-        return PlanAnswer.of(leases.plan(body.spec()))
+        return PlanAnswer.of(leases.plan(body.spec(), check))
 
     @router.get("/{lease}")
     def show_lease(lease: str) -> LeaseAnswer:

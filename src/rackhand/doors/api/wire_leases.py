@@ -35,6 +35,7 @@ from rackhand.model.lease import (
 )
 from rackhand.model.machine import Disk
 from rackhand.rules.nic_table import NicRow
+from rackhand.rules.preflight import Check
 from rackhand.rules.stages import ledger_seconds
 from rackhand.work.leases import LeasePlan, PlannedNic
 
@@ -208,6 +209,8 @@ class PlanAnswer(Answer):
     """What a request would get now; ``reasons`` says of every other machine why not.
 
     ``nic_tables`` holds, of those whose cables do not fit, each NIC against each network.
+    ``checks`` is the machine's pre-flight where it was asked for; in each ``ok`` is null
+    where nobody could be asked.
     """
 
     machine: str | None
@@ -217,6 +220,7 @@ class PlanAnswer(Answer):
     candidates: tuple[str, ...]
     reasons: Mapping[str, tuple[str, ...]]
     nic_tables: Mapping[str, tuple[NicRow, ...]]
+    checks: tuple[Check, ...] | None
 
     @classmethod
     def of(cls, plan: LeasePlan) -> PlanAnswer:

@@ -21,6 +21,7 @@ from rackhand.doors.api.wire_fields import (
     StoredAnswer,
     VlanId,
 )
+from rackhand.doors.api.wire_wiring import NicWiringAnswer, wiring_of
 from rackhand.model.errors import Fault, Flaw
 from rackhand.model.machine import (
     BmcAddress,
@@ -30,6 +31,7 @@ from rackhand.model.machine import (
     Wire,
 )
 from rackhand.model.names import Mac
+from rackhand.model.wiring import WireProbe
 from rackhand.work.import_check import MachineEntry
 from rackhand.work.machines import MachineView, Power
 
@@ -60,7 +62,8 @@ class BmcBody(Body):
         return BmcCredentials(bmc, self.password.get_secret_value())
 
 
-def _driver_options(cipher_suite: int | None) -> dict[str, str] | None:
+def driver_options(cipher_suite: int | None) -> dict[str, str] | None:
+    """Return the engine's options for the cipher suite; None when none is named."""
     return None if cipher_suite is None else {"ipmi_cipher_suite": str(cipher_suite)}
 
 
@@ -98,7 +101,7 @@ class MachineBody(Body):
             zone=self.zone,
             credentials=self.bmc.credentials(),
             wires=tuple(nic.wire() for nic in self.nics),
-            driver_options=_driver_options(self.bmc.cipher_suite) or {},
+            driver_options=driver_options(self.bmc.cipher_suite) or {},
             pooled=self.pooled,
         )
 
@@ -144,7 +147,7 @@ class BmcChange(Body):
 
     def driver_options(self) -> dict[str, str] | None:
         """Return the options named here; None leaves those in force."""
-        return _driver_options(self.cipher_suite)
+        return driver_options(self.cipher_suite)
 
 
 class MachineChange(Body):
@@ -194,6 +197,10 @@ class MachineAnswer(StoredAnswer):
     hardware: Hardware | None
     inspected_at: datetime | None
     unseen: str | None
+    wiring: tuple[NicWiringAnswer, ...]
+    wire_probe: Annotated[
+        WireProbe | None, Field(description="What the last inspection heard; null: no probes.")
+    ]
 
     @classmethod
     def of(cls, view: MachineView) -> MachineAnswer:
@@ -218,6 +225,8 @@ class MachineAnswer(StoredAnswer):
             hardware=machine.hardware,
             inspected_at=machine.inspected_at,
             unseen=view.unseen,
+            wiring=wiring_of(machine),
+            wire_probe=machine.wire_probe,
         )
 
 

@@ -35,7 +35,7 @@ MEANING: Mapping[ExitCode, str] = {
     ExitCode.NOT_ALLOWED: "the token is missing, unreadable or unknown",
     ExitCode.NO_EXACT_MATCH: "no machine matches exactly",
     ExitCode.UNREACHABLE: "cannot reach Rackhand",
-    ExitCode.FAILED: "the machine or lease failed while waiting",
+    ExitCode.FAILED: "the machine or lease failed while waiting, or its pre-flight did",
     ExitCode.TIMED_OUT: "waiting timed out; what was begun goes on",
     ExitCode.INTERRUPTED: "interrupted (Ctrl-C); what was begun goes on",
 }

@@ -19,6 +19,7 @@ from rackhand.doors.cli.lease_tables import (
     no_match,
     print_lease,
     print_plan,
+    refuse_unchecked,
 )
 from rackhand.doors.cli.noun_commands import (
     ObjectName,
@@ -86,23 +87,30 @@ def ask_options(command: F) -> F:
 @lease.command("plan", help=_("Tell what a request would get, and of every other machine why not."))
 @click.argument("name", required=False)
 @ask_options
+@click.option(
+    "--check", is_flag=True, help=_("Run the machine's pre-flight, too; takes a few seconds.")
+)
 @output_option
 @click.pass_obj
-def plan(connection: Connection, /, *, file: str | None, output: str, **options: Any) -> None:
-    """Touch nothing; end with NO_EXACT_MATCH when no machine fits."""
+def plan(
+    connection: Connection, /, *, file: str | None, check: bool, output: str, **options: Any
+) -> None:
+    """Touch nothing; end with NO_EXACT_MATCH when no machine fits, FAILED if a check does not."""
     source = read_yaml(file) if file else None
     body = lease_body(source, options, secrets=False)
     if isinstance(body, dict):
         body.pop("name", None)
         body.pop("root_password_hash", None)
     try:
-        answer = connection.api().post("leases", "plan", body=body)
+        asked = {"check": "true"} if check else {}
+        answer = connection.api().post("leases", "plan", body=body, **asked)
     except Complaint as complaint:
         complaint.file = source
         raise
     print_plan(answer, output)
     if answer["machine"] is None:
         raise no_match(answer, shown=output == "table")
+    refuse_unchecked(answer)
 
 
 @lease.command("request", help=_("Ask for a machine; NAME is the host name unless given."))

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from rackhand.doors.cli.complaints import tell_nic_tables, tell_reasons
-from rackhand.doors.cli.exits import Complaint
+from rackhand.doors.cli.exits import Complaint, ExitCode
 from rackhand.doors.cli.tables import Column, print_data, print_facts, print_table, size, when
 from rackhand.doors.cli.words import _
 
@@ -80,6 +80,15 @@ _PLAN = [
     Column(_("OTHERS THAT FIT"), lambda plan: plan["candidates"][1:]),
 ]
 _PLANNED_NICS = [*_NICS, Column("NIC", "nic")]
+_RESULTS = {True: _("passed"), False: _("failed"), None: _("not asked")}
+_CHECKS = [
+    Column(_("CHECK"), lambda check: _(check["name"])),
+    Column(_("RESULT"), lambda check: _RESULTS[check["ok"]]),
+    Column(_("FOUND"), "sentence"),
+    Column(_("WHAT TO DO"), "hint"),
+]
+CHECK_NAMES = (_("bmc"), _("disk"), _("image"), _("nic"), _("address"), _("dhcp"))
+"""The words of the checks, for the catalogue."""
 
 
 def print_lease(lease: Mapping[str, Any], output: str) -> None:
@@ -107,6 +116,9 @@ def print_plan(plan: Mapping[str, Any], output: str) -> None:
         click.echo()
         print_table(plan["nics"], _PLANNED_NICS)
         _print_bonds(plan["bonds"])
+        if plan["checks"] is not None:
+            click.echo()
+            print_table(plan["checks"], _CHECKS)
         if plan["reasons"]:
             click.echo()
             tell_reasons(plan["reasons"], to_stderr=False)
@@ -117,6 +129,21 @@ def _print_bonds(bonds: Sequence[Mapping[str, Any]]) -> None:
     if bonds:
         click.echo()
         print_table(bonds, _BONDS)
+
+
+def refuse_unchecked(plan: Mapping[str, Any]) -> None:
+    """Complain when a check of the plan failed, or could not be asked."""
+    against = [check for check in plan["checks"] or () if check["ok"] is not True]
+    if not against:
+        return
+    first = against[0]
+    more = f" (and {len(against) - 1} more)" if len(against) > 1 else ""
+    raise Complaint(
+        "preflight-failed",
+        f"the pre-flight of machine {plan['machine']} failed: {first['sentence']}{more}",
+        first["hint"],
+        exit_code=ExitCode.FAILED,
+    )
 
 
 def no_match(plan: Mapping[str, Any], shown: bool) -> Complaint:

@@ -10,8 +10,11 @@ import click
 
 from rackhand.doors.cli.connection import Connection
 from rackhand.doors.cli.exits import Complaint
+from rackhand.doors.cli.machine_adoption import adopt, adopted, enrol
 from rackhand.doors.cli.machine_file import import_body
 from rackhand.doors.cli.machine_progress import follow_machines
+from rackhand.doors.cli.machine_seen import seen
+from rackhand.doors.cli.machine_set import set_cables
 from rackhand.doors.cli.machine_tables import COLUMNS, print_machine
 from rackhand.doors.cli.noun_commands import (
     ObjectName,
@@ -145,3 +148,7 @@ def set_bmc(
 
 add_list(machine, "machines", COLUMNS, _("List every machine."))
 add_remove(machine, "machines", _("Forget a machine that no lease holds."))
+machine.add_command(seen)
+machine.add_command(set_cables)
+for command in (adopt, adopted, enrol):
+    machine.add_command(command)

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from rackhand.doors.cli.tables import Column, print_data, print_facts, print_table, size, when
+from rackhand.doors.cli.wiring_table import contradictions, print_wiring
 from rackhand.doors.cli.words import _
 
 
@@ -20,7 +21,8 @@ def _power(machine: Mapping[str, Any]) -> str | None:
     return None if machine["power_on"] is None else _("on") if machine["power_on"] else _("off")
 
 
-def _hardware(machine: Mapping[str, Any]) -> str | None:
+def hardware_words(machine: Mapping[str, Any]) -> str | None:
+    """Return CPUs, memory and disks in one line; None before an inspection."""
     found = machine["hardware"]
     if found is None:
         return None
@@ -32,6 +34,8 @@ def _fault(machine: Mapping[str, Any], key: str = "code") -> str | None:
     if machine["fault"]:
         return str(machine["fault"][key])
     trouble = machine["unseen"] or machine["error"]
+    if not trouble and contradictions(machine):
+        return "wiring-contradiction"
     return str(trouble) if trouble else None
 
 
@@ -41,7 +45,7 @@ COLUMNS = [
     Column(_("STATE"), state),
     Column(_("POWER"), _power),
     Column(_("LEASE"), "lease"),
-    Column(_("HARDWARE"), _hardware),
+    Column(_("HARDWARE"), hardware_words),
     Column(_("FAULT"), _fault),
 ]
 _FACTS = [
@@ -62,10 +66,6 @@ _FACTS = [
 ]
 _NICS = [
     Column("MAC", "mac"),
-    Column("VLAN", "vlan", right=True),
-    Column(_("TAGGED"), "tagged"),
-    Column("LAG", "group"),
-    Column(_("BOOT"), "boot"),
     Column(_("NAME"), "name"),
     Column(_("LINK"), "has_link"),
     Column(_("MBIT/S"), "speed_mbps", right=True),
@@ -90,17 +90,20 @@ _PCI = [
 
 
 def print_machine(machine: Mapping[str, Any], output: str) -> None:
-    """Print one machine: facts, NICs as declared and as found, disks, PCI devices."""
+    """Print one machine: facts, cables with their verdicts, NICs, disks, PCI devices."""
     if output != "table":
         print_data(machine, output)
         return
     print_facts(machine, _FACTS, output)
+    print_wiring(machine)
+    print_parts(machine)
+
+
+def print_parts(machine: Mapping[str, Any]) -> None:
+    """Print tables of NICs, disks and PCI devices, as far as there are any."""
     hardware = machine["hardware"] or {"nics": [], "disks": [], "pci": []}
-    wires = {wire["mac"]: wire for wire in machine["nics"]}
-    found = {nic["mac"]: nic for nic in hardware["nics"]}
-    click.echo()
-    print_table([wires.get(mac, {}) | found.get(mac, {}) for mac in wires | found], _NICS)
-    for rows, columns in ((hardware["disks"], _DISKS), (hardware["pci"], _PCI)):
+    tables = ((hardware["nics"], _NICS), (hardware["disks"], _DISKS), (hardware["pci"], _PCI))
+    for rows, columns in tables:
         if rows:
             click.echo()
             print_table(rows, columns)

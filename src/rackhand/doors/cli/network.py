@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 import click
@@ -18,10 +18,17 @@ from rackhand.doors.cli.noun_commands import (
     file_option,
     name_argument,
 )
-from rackhand.doors.cli.tables import Column, output_option, print_facts, print_rows
+from rackhand.doors.cli.tables import Column, output_option, print_facts, print_rows, when
 from rackhand.doors.cli.words import _
 
 F = TypeVar("F", bound=Callable[..., Any])
+
+
+def _foreign(server: Mapping[str, Any]) -> str:
+    """Return who a foreign DHCP server is, and since when it was heard."""
+    since, last = when(server["first_at"]), when(server["last_at"])
+    return _("{} ({}), heard from {} to {}").format(server["server"], server["mac"], since, last)
+
 
 COLUMNS = [
     Column(_("NAME"), "name"),
@@ -31,9 +38,10 @@ COLUMNS = [
     Column(_("GATEWAY"), "gateway"),
     Column(_("RANGES"), "ranges"),
     Column("MTU", "mtu", right=True),
+    Column(_("FOREIGN DHCP"), lambda one: [foreign["server"] for foreign in one["foreign_dhcp"]]),
 ]
 _FACTS = [
-    *COLUMNS,
+    *COLUMNS[:-1],
     Column(_("ROUTER"), "router"),
     Column("DNS", "dns"),
     Column("NTP", "ntp"),
@@ -43,6 +51,7 @@ _FACTS = [
     Column(_("IPV6 SUBNET"), "subnet_v6"),
     Column(_("IPV6 RANGES"), "ranges_v6"),
     Column(_("IPV6 ROUTER"), "router_v6"),
+    Column(_("FOREIGN DHCP"), lambda one: [_foreign(server) for server in one["foreign_dhcp"]]),
     Column(_("ID"), "id"),
 ]
 _REQUIRED = {

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from ironic_python_agent import errors, hardware
+from ironic_python_agent import errors, hardware, inspector
 from oslo_log import log
 
 from rackhand.model.errors import InvalidValue
@@ -58,6 +58,23 @@ class RackhandHardwareManager(hardware.HardwareManager):
             return device
         LOG.info("%s is hidden: it must never be written (transport %s)", device.name, device.tran)
         return None
+
+    def list_hardware_info(self) -> dict[str, Any]:
+        """Leave the inventory to the generic manager, without the BMC unless inspecting.
+
+        It asks the BMC for its address with 13 calls of ipmitool (5 to 6 s), which only
+        an inspection's report tells to anybody: a lookup sends MAC addresses.
+        """
+        if not inspector.is_enabled():
+            for manager in hardware.get_managers():
+                if isinstance(manager, hardware.GenericHardwareManager):
+                    # As if it had asked and there were none (hardware.py, list_hardware_info).
+                    manager._bmc_cache = {
+                        "bmc_address": None,
+                        "bmc_v6address": None,
+                        "bmc_mac": "unavailable",
+                    }
+        raise errors.IncompatibleHardwareMethodError()
 
     def get_deploy_steps(self, _node: Any, _ports: Any) -> list[dict[str, Any]]:
         """Offer the write; Ironic's deploy interface starts it with the order, so priority 0."""

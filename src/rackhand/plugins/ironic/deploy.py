@@ -110,10 +110,12 @@ class RackhandDeploy(agent.CustomAgentDeploy):
 
         Inspection leaves its ramdisk running for the cleaning that follows (see
         adapters/ironic, ``fast_track``); no deployment may use that one, because it
-        came through the boot NIC, not through the NIC that the lease asks for.
+        came through the boot NIC, not through the NIC that the lease asks for. The
+        VLANs that inspection told the ramdisk to probe go, too.
         """
         node = task.node
-        node.driver_info = {k: v for k, v in node.driver_info.items() if k != "fast_track"}
+        of_inspection = ("fast_track", "kernel_append_params")
+        node.driver_info = {k: v for k, v in node.driver_info.items() if k not in of_inspection}
         node.save()
         super().tear_down_cleaning(task)
 

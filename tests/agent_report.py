@@ -1,7 +1,8 @@
-"""What ironic-python-agent 13 posts to ``/v1/continue_inspection``.
+"""What ironic-python-agent 13.0.0 posts to ``/v1/continue_inspection``.
 
-The shape is what its collectors ``default``, ``pci-devices`` and ours wrote in a machine
-of the lab (hardware.list_hardware_info, inspector.collect_default), with other values.
+Keys and types of the inventory are those that its own collector ``default`` returned when
+it was run (inspector.collect_default); values are a server's. The rest is what the
+collectors ``pci-devices`` and ours add (plugins/agent).
 """
 
 from __future__ import annotations
@@ -19,18 +20,16 @@ def agent_report(macs: Sequence[Mac], bmc_address: str | None = "10.1.2.3") -> d
             "interfaces": [_interface(index, mac) for index, mac in enumerate(macs)],
             "cpu": {
                 "model_name": "QEMU Virtual CPU version 2.5+",
-                "frequency": None,
+                "frequency": "2000.0000",
                 "count": 4,
                 "architecture": "x86_64",
                 "flags": ["fpu", "sse2"],
                 "socket_count": 1,
-                "cpus": [{"architecture": "x86_64", "cpu": "0", "core_id": "0"}],
             },
             "disks": [_disk()],
             "memory": {"total": 8345870336, "physical_mb": 8192},
             "bmc_address": bmc_address,
             "bmc_v6address": "::/0",
-            "bmc_mac": None,
             "system_vendor": {
                 "product_name": "R640",
                 "serial_number": "CN7",
@@ -42,7 +41,10 @@ def agent_report(macs: Sequence[Mac], bmc_address: str | None = "10.1.2.3") -> d
         },
         "root_disk": _disk(),
         "boot_interface": macs[0],
-        "configuration": {"collectors": ["default", "pci-devices", "rackhand-disks"]},
+        "configuration": {
+            "collectors": ["default", "pci-devices", "rackhand-disks", "rackhand-wires"],
+            "managers": [{"name": "generic_hardware_manager", "version": "1.2"}],
+        },
         "pci_devices": [
             {"vendor_id": "8086", "product_id": "100E", "class": "020000", "bus": "0000:00:02.0"}
         ],
@@ -55,9 +57,22 @@ def agent_report(macs: Sequence[Mac], bmc_address: str | None = "10.1.2.3") -> d
                     "serial": "S1",
                     "removable": False,
                 }
-            ]
+            ],
+            "wires": [_wire(index, mac) for index, mac in enumerate(macs)],
         },
         "error": None,
+    }
+
+
+def _wire(index: int, mac: Mac) -> dict[str, Any]:
+    return {
+        "name": f"ens{index + 2}",
+        "mac": mac,
+        "link": True,
+        "link_after_s": 0.0,
+        "probed": [100, 101],
+        "rounds": 5,
+        "lldp": {"switch": "sw1", "port": f"Eth{index}", "untagged": 100, "tagged": [101]},
     }
 
 
@@ -87,8 +102,12 @@ def _disk() -> dict[str, Any]:
         "rotational": True,
         "wwn": None,
         "serial": "S1",
+        "wwn_with_extension": None,
+        "wwn_vendor_extension": None,
         "vendor": "ATA",
+        "hctl": "0:0:0:0",
         "by_path": "/dev/disk/by-path/pci-0000:00:1f.2-ata-1",
         "logical_sectors": 512,
+        "physical_sectors": 512,
         "tran": "sata",
     }

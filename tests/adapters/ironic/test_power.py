@@ -1,0 +1,171 @@
+"""Power commands of a deployment, on a real Ironic and a real BMC protocol (ipmi_sim)."""
+
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+from ironic_process import IronicProcess
+
+from rackhand.adapters.ironic.client import IronicClient
+from rackhand.adapters.ironic.engine import IronicEngine
+from rackhand.model.flavor import ANY_DISK
+from rackhand.model.machine import (
+    BmcAddress,
+    BmcCredentials,
+    Disk,
+    MachineState,
+    Observed,
+    Transport,
+    Wire,
+)
+from rackhand.model.names import Mac
+from rackhand.ports.engine import DeployOrder, Enrolment, Verb
+
+CHASSIS = """#!/bin/sh
+cd {folder}
+echo "$*" >> log
+while [ $# -gt 1 ]; do
+  case "$1 $2" in
+    "get power") echo "power:$(cat power)" ;;
+    "get "*) echo "$2:0" ;;
+    "set power") echo "$3" > power ;;
+  esac
+  shift
+done
+"""
+LAN = """name "bmc"
+set_working_mc 0x20
+  startlan 1
+    addr 127.0.0.1 {port}
+    priv_limit admin
+    allowed_auths_callback none md2 md5 straight
+    allowed_auths_user none md2 md5 straight
+    allowed_auths_operator none md2 md5 straight
+    allowed_auths_admin none md2 md5 straight
+    guid a123456789abcdefa123456789abcdef
+  endlan
+  chassis_control "{folder}/chassis"
+  startnow false
+  user 2 true "admin" "secret" admin 10 none md2 md5 straight
+"""
+EMULATION = """mc_setbmc 0x20
+mc_add 0x20 0 no-device-sdrs 0x23 9 8 0x9f 0x1291 0xf02
+mc_enable 0x20
+"""
+
+
+@dataclass
+class Bmc:
+    folder: Path
+    port: int
+
+    def heard(self) -> list[str]:
+        return (self.folder / "log").read_text().splitlines()
+
+    def forget(self) -> None:
+        (self.folder / "log").write_text("")
+
+
+@pytest.fixture
+def bmc(tmp_path: Path) -> Iterator[Bmc]:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    (tmp_path / "chassis").write_text(CHASSIS.format(folder=tmp_path))
+    (tmp_path / "chassis").chmod(0o755)
+    (tmp_path / "power").write_text("0\n")
+    (tmp_path / "lan.conf").write_text(LAN.format(folder=tmp_path, port=port))
+    (tmp_path / "bmc.emu").write_text(EMULATION)
+    (tmp_path / "state").mkdir()
+    files = ["-c", "lan.conf", "-f", "bmc.emu", "-s", "state", "-n"]
+    with subprocess.Popen(
+        ["/usr/bin/ipmi_sim", *files],
+        cwd=tmp_path,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    ) as process:
+        yield Bmc(tmp_path, port)
+        process.kill()
+
+
+def _wait(engine: IronicEngine, enrolment: Enrolment, state: MachineState) -> Observed:
+    deadline = time.monotonic() + 60
+    while (seen := engine.observe(enrolment.machine_id)).state is not state or seen.busy:
+        assert time.monotonic() < deadline, seen
+        time.sleep(0.1)
+    return seen
+
+
+@pytest.fixture
+def engine(real_ironic: IronicProcess) -> Iterator[IronicEngine]:
+    client = IronicClient(real_ironic.socket)
+    yield IronicEngine(client, driver_options={"ipmi_cipher_suite": "3"})
+    client.close()
+
+
+def _allocated(engine: IronicEngine, bmc: Bmc) -> DeployOrder:
+    machine, lease = uuid4(), uuid4()
+    digits = machine.hex
+    mac = Mac(f"52:57:{digits[0:2]}:{digits[2:4]}:{digits[4:6]}:01")
+    who = BmcCredentials(BmcAddress("127.0.0.1", bmc.port, "admin"), "secret")
+    wires = (Wire(mac, 100, boot=True),)
+    enrolment = Enrolment(machine, f"power-{digits[:8]}", who, wires)
+    engine.enrol(enrolment)
+    engine.begin(machine, Verb.VERIFY)
+    _wait(engine, enrolment, MachineState.MANAGEABLE)
+    # No ramdisk can run here, so there is no cleaning.
+    change = {"op": "add", "path": "/automated_clean", "value": False}
+    engine.client.patch(f"/v1/nodes/{machine}", [change])
+    engine.begin(machine, Verb.PROVIDE)
+    _wait(engine, enrolment, MachineState.AVAILABLE)
+    assert engine.allocate(lease, [machine]) == machine
+    return DeployOrder(
+        machine_id=machine,
+        lease_id=lease,
+        image_url="http://127.0.0.1:1/images/a",
+        manifest_url="http://127.0.0.1:1/images/b",
+        image_sha256="a" * 64,
+        manifest_sha256="b" * 64,
+        disk=Disk("/dev/sda", 10 << 30, Transport.SATA, serial="S1"),
+        disk_hint=ANY_DISK,
+        deploy_mac=mac,
+        meta_data={},
+        network_data={"links": [{"id": "l0", "type": "phy", "mtu": 1500}]},
+        user_data="#cloud-config\n",
+    )
+
+
+def _power_commands(engine: IronicEngine, bmc: Bmc, order: DeployOrder) -> list[str]:
+    bmc.forget()
+    began = time.monotonic()
+    engine.deploy(order)
+    while "set power 1" not in bmc.heard():
+        assert time.monotonic() < began + 30, bmc.heard()
+        time.sleep(0.02)
+    print(f"{time.monotonic() - began:.1f} s to power on")
+    while engine.observe(order.machine_id).power_on is not True:
+        assert time.monotonic() < began + 60, engine.observe(order.machine_id)
+        time.sleep(0.1)
+    return bmc.heard()
+
+
+def test_a_machine_seen_off_is_switched_on_without_asking_again(
+    engine: IronicEngine, bmc: Bmc
+) -> None:
+    heard = _power_commands(engine, bmc, _allocated(engine, bmc))
+    assert heard[: heard.index("set power 1")].count("get power") == 1
+
+
+def test_a_machine_found_on_is_switched_off_first(engine: IronicEngine, bmc: Bmc) -> None:
+    order = _allocated(engine, bmc)
+    # Somebody has pressed its button since Ironic looked.
+    (bmc.folder / "power").write_text("1\n")
+    heard = _power_commands(engine, bmc, order)
+    before = heard[: heard.index("set power 1")]
+    assert [line for line in before if line.startswith("set")] == ["set power 0", "set boot pxe"]
