@@ -26,6 +26,8 @@ pytestmark = [pytest.mark.lab, pytest.mark.timeout(3600)]
 
 SOON_S = 150.0
 """A minute where nothing else runs: the boot NIC's firmware gives up first, on a busy host."""
+TRUNK = 5
+"""NIC 5 of o1: VLAN 100 untagged, 200 tagged, in no LAG."""
 ROGUE_VLAN, ROGUE_ADDRESS = 200, "192.168.77.1"
 
 
@@ -44,6 +46,25 @@ def test_the_miscabled_nic_is_refused_with_the_vlan_it_was_heard_on(
     assert f"declared on VLAN {DECLARED_VLAN} but was heard on VLAN {REAL_VLAN}" in reason
 
 
+def test_what_is_declared_heard_and_said_by_the_switch_stands_side_by_side(
+    wide: Site, wired: Wired
+) -> None:
+    macs = macs_of(wide, "o1")
+    wiring = {one["mac"]: one for one in wired.o1["wiring"]}
+    trunk, wrong = wiring[macs[TRUNK]], wiring[macs[MISCABLED]]
+    assert (trunk["declared"]["vlan"], trunk["declared"]["tagged"]) == (100, [200])
+    assert (trunk["untagged"], trunk["tagged"]) == ([100], [200])
+    assert (trunk["lldp"]["untagged"], trunk["lldp"]["port"]) == (100, f"o1-{TRUNK}")
+    assert (wrong["declared"]["vlan"], wrong["untagged"]) == (DECLARED_VLAN, [REAL_VLAN])
+    assert wrong["lldp"]["untagged"] == REAL_VLAN
+    assert [mac for mac in macs if wiring[mac]["contradiction"]] == [macs[MISCABLED]]
+    assert not [one for one in wired.q1["wiring"] if one["contradiction"]]
+    events = wide.done("event", "list", "-o", "json").json
+    told = [one for one in events if one["kind"] == "machine.wiring-contradiction"]
+    assert len(told) == 1
+    assert macs[MISCABLED] in told[0]["sentence"]
+
+
 def test_a_nic_without_link_is_not_used_whatever_is_declared(wide: Site, wired: Wired) -> None:
     last = macs_of(wide, "o1")[-1]
     nics = {nic["mac"]: nic for nic in wired.o1["hardware"]["nics"]}
@@ -54,7 +75,7 @@ def test_a_nic_without_link_is_not_used_whatever_is_declared(wide: Site, wired: 
 def test_replugged_and_inspected_again_it_is_accepted(wide: Site, begun: Begun) -> None:
     assert begun.o1_inspected_again["fault"] is None, begun.o1_inspected_again["fault"]
     assert begun.planned.code == 0, begun.planned
-    macs = [one["mac"] for one in begun.planned.json["assignments"]]
+    macs = [one["mac"] for one in begun.planned.json["nics"]]
     assert macs == [macs_of(wide, "o1")[MISCABLED], macs_of(wide, "o1")[0]]
 
 
