@@ -15,6 +15,9 @@ parent = "eno1"                         # vlan: the NIC that carries the VLANs t
 [ipmi]
 cipher_suite = 17                       # unset: ipmitool's own choice
 
+[inspection]
+lldp_wait_s = 12                        # how long NICs are listened on
+
 [engine]
 deploys_in_flight = 50
 fake_hardware = false                   # Ironic's fake driver besides IPMI, for trials
@@ -34,6 +37,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from rackhand.model.errors import AskedWrongly
+from rackhand.render.vlan_probe import WAIT_MAX_S, WAIT_S
 
 T = TypeVar("T")
 
@@ -104,6 +108,7 @@ class Settings:
     ipmi_cipher_suite: int | None = None
     deploys_at_once: int = 8
     ramdisks_at_once: int = 8
+    lldp_wait_s: int = WAIT_S
     fake_hardware: bool = False
 
     @property
@@ -179,6 +184,7 @@ def read_settings(
         api_listen=_listen(top),
         ipmi_cipher_suite=_cipher_suite(top.table("ipmi")),
         **_limits(top.table("limits")),
+        lldp_wait_s=_lldp_wait_s(top.table("inspection")),
         fake_hardware=_fake_hardware(top.table("engine")),
     )
     top.done()
@@ -296,6 +302,16 @@ def _cipher_suite(table: _Table) -> int | None:
             "cipher_suite", suite, "is no cipher suite id (IPMI 2.0, 22.15.2)", "write 3 or 17"
         )
     return suite
+
+
+def _lldp_wait_s(table: _Table) -> int:
+    wait_s = table.read("lldp_wait_s", int, WAIT_S, str(WAIT_S))
+    table.done()
+    if not 0 <= wait_s <= WAIT_MAX_S:
+        raise table.refuse(
+            "lldp_wait_s", wait_s, f"is not between 0 and {WAIT_MAX_S}", f"write {WAIT_S} or 35"
+        )
+    return wait_s
 
 
 def _limits(table: _Table) -> dict[str, int]:

@@ -14,7 +14,7 @@ from rule_nouns import mac, network
 
 from rackhand.model.errors import AlreadyExists, InvalidValue, WrongState
 from rackhand.model.network import AddressRange, Network, Reservation, Zone
-from rackhand.rules.addressing import choose_address
+from rackhand.rules.addressing import check_unused, choose_address
 from rackhand.rules.network_check import check_network
 
 BASE = int(IPv4Address("10.0.0.0"))
@@ -48,6 +48,36 @@ def test_every_address_is_handed_out_once_lowest_first(
         reservations.append(held(address))
     with pytest.raises(WrongState, match="net100"):
         choose_address(net, reservations)
+
+
+@given(st.sets(small), st.sets(small))
+def test_what_others_answer_for_is_stepped_over(
+    reserved: set[IPv4Address], answered: set[IPv4Address]
+) -> None:
+    part = AddressRange(IPv4Address("10.0.0.3"), IPv4Address("10.0.0.12"))
+    net = network(
+        subnet=SMALL,
+        ranges=(part,),
+        gateway_address=IPv4Address("10.0.0.1"),
+        router=None,
+        dns=(),
+    )
+    in_use = dict.fromkeys(answered, mac(9))
+    left = [IPv4Address(BASE + n) for n in range(3, 13)]
+    left = [one for one in left if one not in reserved | answered]
+    reservations = [held(one) for one in reserved]
+    if left:
+        assert choose_address(net, reservations, None, in_use) == left[0]
+    else:
+        with pytest.raises(WrongState):
+            choose_address(net, reservations, None, in_use)
+
+
+def test_an_address_asked_for_and_answered_for_names_who_has_it() -> None:
+    wanted = IPv4Address("10.0.0.5")
+    check_unused("net100", wanted, {})
+    with pytest.raises(AlreadyExists, match=str(mac(9))):
+        check_unused("net100", wanted, {wanted: mac(9)})
 
 
 def test_another_networks_reservations_do_not_count() -> None:

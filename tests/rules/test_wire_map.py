@@ -100,6 +100,18 @@ def test_silence_contradicts_only_where_it_could_have_been_heard() -> None:
         assert not contradictions(quiet)
 
 
+def test_another_nic_of_the_boot_nics_lag_shows_that_ears_work() -> None:
+    third = mac(3)
+    subject = host(Wire(SECOND, 200), heard(third, 100))
+    assert subject.hardware is not None
+    lag = (Wire(BOOT, 100, boot=True, group="lag1"), Wire(third, 100, group="lag1"))
+    nics = (*subject.hardware.nics, Nic(third, "e2", has_link=True, probed=VLANS))
+    subject = replace(subject, wires=(*lag, subject.wires[1]), hardware=hardware(nics=nics))
+    assert list(contradictions(subject)) == [SECOND]
+    single = replace(subject, wires=(Wire(BOOT, 100, boot=True), *subject.wires[1:]))
+    assert not contradictions(single)
+
+
 def test_tagged_vlans_are_compared_where_they_were_probed() -> None:
     wire = Wire(SECOND, None, (200, 300))
     asked = {

@@ -9,6 +9,7 @@ import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from ipaddress import IPv4Address
 from pathlib import Path
 
@@ -92,6 +93,15 @@ class TestProbes:
         send(site, probe_frame(STRANGER, None, 2), 200)
         both = {Notice(Kind.PROBE, f"net{vlan}", STRANGER) for vlan in (100, 200)}
         eventually(lambda: noticed(site, Kind.PROBE) == both)
+        assert noticed(site, Kind.STRANGER) == set()
+
+    def test_another_gateways_watch_is_nothing_to_notice(self, site: Site) -> None:
+        site.follow(network((A, FIRST)))
+        listening(site)
+        theirs = replace(network(), gateway_address=SECOND)
+        send(site, watch_frame(theirs, 1))
+        send(site, probe_frame(B, None, 2))
+        eventually(lambda: noticed(site, Kind.PROBE) == {Notice(Kind.PROBE, "net100", B)})
         assert noticed(site, Kind.STRANGER) == set()
 
     def test_a_tag_that_the_vlan_does_not_carry_is_not_heard(self, site: Site) -> None:

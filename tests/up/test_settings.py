@@ -43,7 +43,7 @@ def test_a_full_file_is_read_and_the_file_wins_over_the_environment(tmp_path: Pa
         'ironic_env = "/srv/i"\nramdisk_dir = "/srv/r"\n'
         '[trunk]\nkind = "openvswitch"\nbridge = "br-mgmt"\ndatabase = "/run/db.sock"\n'
         "[ipmi]\ncipher_suite = 3\n[limits]\ndeploys_at_once = 2\n"
-        "[engine]\nfake_hardware = true\n"
+        "[engine]\nfake_hardware = true\n[inspection]\nlldp_wait_s = 35\n"
     )
     settings = read_settings(tmp_path, file, {"RACKHAND_IRONIC_ENV": "/other"})
     assert settings.trunk == OpenVSwitchTrunk("br-mgmt", "unix:/run/db.sock")
@@ -55,6 +55,7 @@ def test_a_full_file_is_read_and_the_file_wins_over_the_environment(tmp_path: Pa
         8,
     )
     assert settings.fake_hardware
+    assert settings.lldp_wait_s == 35
 
 
 def test_a_vlan_trunk_names_its_nic(tmp_path: Path) -> None:
@@ -85,6 +86,7 @@ def test_a_vlan_trunk_names_its_nic(tmp_path: Path) -> None:
         (NONE + "[ipmi]\ncipher_suite = 300\n", "ipmi.cipher_suite", "is no cipher suite id"),
         (NONE + "[ipmi]\ncipher_suite = true\n", "ipmi.cipher_suite", "is not a whole number"),
         (NONE + "[limits]\ndeploys_at_once = 0\n", "limits.deploys_at_once", "is not between 1"),
+        (NONE + "[inspection]\nlldp_wait_s = 301\n", "inspection.lldp_wait_s", "is not between 0"),
         (NONE + '[engine]\nfake_hardware = "no"\n', "engine.fake_hardware", "is not true or"),
         ("[trunk\n", "file", "is not TOML"),
     ],

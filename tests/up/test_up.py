@@ -6,6 +6,7 @@ script/test --fast.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -164,7 +165,8 @@ def site(open_root: Path) -> Iterator[Installation]:
             yield made
         finally:
             for pid in namespaces.ip("netns", "pids", namespace).split():
-                os.kill(int(pid), signal.SIGKILL)
+                with contextlib.suppress(ProcessLookupError):  # ended with its parent
+                    os.kill(int(pid), signal.SIGKILL)
 
 
 def test_a_network_is_served_within_two_seconds_of_being_added(site: Installation) -> None:

@@ -126,7 +126,7 @@ class TestStrangers:
         assert seen.stranger.vendor_class == "PXEClient"
         ((kind, subject, sentence),) = site.events()
         assert (kind, subject) == ("network.stranger", "front")
-        assert NIC in sentence
+        assert f"{NIC} (ACME), which says it is 'PXEClient', asks" in sentence
         assert "VLAN 100" in sentence
         assert site.woken == 1
 

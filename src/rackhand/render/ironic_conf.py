@@ -8,6 +8,7 @@ from ipaddress import IPv4Address
 from pathlib import PurePosixPath
 
 from rackhand.model.errors import InvalidValue
+from rackhand.render.vlan_probe import WAIT_ARGUMENT, WAIT_S
 
 CONDUCTOR_NAME = "rackhand"
 """A fixed conductor name: nodes stay this conductor's when the host is renamed."""
@@ -43,6 +44,8 @@ class IronicSettings:
     bmc_patience_s: int = 20
     """How long a BMC may stay silent or refuse before a command has failed."""
     kernel_parameters: str = "nofb vga=normal console=tty0 console=ttyS0,115200"
+    lldp_wait_s: int = WAIT_S
+    """How long an inspection waits for NICs to have link and for switches to say LLDP."""
     with_fake_hardware: bool = False
     debug: bool = False
 
@@ -89,7 +92,7 @@ def ironic_conf(settings: IronicSettings) -> str:
             "min_command_interval": 1,
             "command_retry_timeout": settings.bmc_patience_s,
         },
-        "inspector": _inspector(),
+        "inspector": _inspector(settings),
         "inventory": {"data_backend": "database"},
         "dhcp": {"dhcp_provider": "none"},
         "service_catalog": {"endpoint_override": settings.agent_api_url},
@@ -241,7 +244,7 @@ def _pxe(settings: IronicSettings) -> dict[str, object]:
     }
 
 
-def _inspector() -> dict[str, object]:
+def _inspector(settings: IronicSettings) -> dict[str, object]:
     return {
         # People declare the cables; inspection must neither add NICs nor change
         # which one boots. The hooks refuse an empty inventory, and learn
@@ -254,7 +257,8 @@ def _inspector() -> dict[str, object]:
         "require_managed_boot": True,
         # The NICs last: while they are probed nothing else of the machine is asked.
         "extra_kernel_params": "ipa-inspection-collectors="
-        "default,pci-devices,rackhand-disks,rackhand-wires",
+        "default,pci-devices,rackhand-disks,rackhand-wires "
+        f"{WAIT_ARGUMENT}={settings.lldp_wait_s}",
         "power_off": True,
     }
 

@@ -43,6 +43,10 @@ def probe_tag(vendor_class: str) -> int | None:
 
 ARGUMENT = "rackhand-probe-vlans"
 """The kernel argument that tells the ramdisk its zone's VLANs: ``100-103,205``."""
+WAIT_ARGUMENT = "rackhand-lldp-wait-s"
+"""The kernel argument for how long the ramdisk waits for link and for LLDP, in seconds."""
+WAIT_S, WAIT_MAX_S = 12, 300
+"""Unless said otherwise; a switch that says LLDP every 30 s is heard for sure in 31."""
 RANGES_MAX_CHARS = 400
 """A kernel takes 2047 characters in all (x86: COMMAND_LINE_SIZE), some 700 of them used."""
 

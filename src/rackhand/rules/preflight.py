@@ -135,10 +135,13 @@ def preflight_fault(name: str, machine: str, against: Sequence[Check], at: datet
     """Return the lease's fault for checks that did not pass, or that nobody could ask."""
     said = "; ".join(check.sentence for check in against)
     hints = "; ".join(dict.fromkeys(check.hint for check in against if check.hint))
+    # What only another inspection can mend, a retry would find again.
+    if "release the lease" not in hints:
+        hints += f"; then `rackhand lease retry {name}`"
     return Fault(
         "preflight-failed",
         f"lease {name}: machine {machine} was not powered on, as its pre-flight failed: {said}",
-        f"{hints}; then `rackhand lease retry {name}`",
+        hints,
         at,
     )
 

@@ -91,13 +91,17 @@ def vlans_to_probe(machine: Machine, vlans: Sequence[int]) -> tuple[int, ...]:
 
 
 def _silence_counts(machine: Machine) -> bool:
-    """Whether what was not heard could have been heard: the ears and probes do work."""
+    """Whether what was not heard could have been heard: the ears and probes do work.
+
+    Of a LAG that has the boot NIC any NIC will do: the switch may use another one by now.
+    """
     probe, boot = machine.wire_probe, machine.boot_wire
     if probe is None:
         return False
     heard = {one.mac for one in probe.heard if one.tag is None}
     if boot is not None and boot.vlan in probe.listened:
-        return boot.mac in heard
+        lag = {wire.mac for wire in machine.wires if boot.group and wire.group == boot.group}
+        return bool(heard & {boot.mac, *lag})
     return bool(heard)
 
 

@@ -33,6 +33,7 @@ def ironic_settings(settings: Settings, paths: StatePaths) -> IronicSettings:
         unix_socket_mode=0o660,
         # Room for both kinds and for what people start by hand.
         deploys_in_flight=settings.deploys_at_once + settings.ramdisks_at_once + 20,
+        lldp_wait_s=settings.lldp_wait_s,
         with_fake_hardware=settings.fake_hardware,
     )
 

@@ -112,7 +112,7 @@ class WireDesk:
             self._note_listening(report.listening, now)
             listening = dict(self._listening)
         with self._store.transaction() as session:
-            intake = _Intake(session, now)
+            intake = _Intake(session, now, self._vendor_of)
             for noticed in report.probes:
                 intake.take_probe(noticed)
             if report.probes:
@@ -143,8 +143,11 @@ class WireDesk:
 class _Intake:
     """One report on its way into the store."""
 
-    def __init__(self, session: Session, now: datetime) -> None:
+    def __init__(
+        self, session: Session, now: datetime, vendor_of: Callable[[Mac], str | None]
+    ) -> None:
         self._session = session
+        self._vendor_of = vendor_of
         self._now = now
         self._networks = {network.name: network for network in session.networks.all()}
         self.changed = False
@@ -184,7 +187,8 @@ class _Intake:
             self._session.strangers.keep(stranger)
             # Once the list is full somebody is making addresses up: no event for each.
             if old is None and len(kept) < STRANGERS_MAX:
-                self._event(network, "network.stranger", _stranger_sentence(stranger))
+                sentence = _stranger_sentence(stranger, self._vendor_of(stranger.mac))
+                self._event(network, "network.stranger", sentence)
             kept[stranger.mac, network.name] = stranger
         beyond = self._session.strangers.all()[STRANGERS_MAX:]
         if beyond:
@@ -245,11 +249,12 @@ def known_macs(machines: Sequence[Machine], adopted: Sequence[Discovery]) -> fro
     return frozenset(declared | {one.mac for one in adopted} | found)
 
 
-def _stranger_sentence(stranger: Stranger) -> str:
+def _stranger_sentence(stranger: Stranger, vendor: str | None) -> str:
+    made = f" ({vendor})" if vendor else ""
     says = f", which says it is {stranger.vendor_class!r}," if stranger.vendor_class else ""
     return (
-        f"network {stranger.network} (VLAN {stranger.vlan}): the unknown NIC {stranger.mac}{says} "
-        "asks for an address and gets no answer; see `rackhand machine seen`"
+        f"network {stranger.network} (VLAN {stranger.vlan}): the unknown NIC {stranger.mac}{made}"
+        f"{says} asks for an address and gets no answer; see `rackhand machine seen`"
     )
 
 

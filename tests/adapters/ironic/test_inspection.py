@@ -55,7 +55,7 @@ def test_the_ramdisk_is_told_its_vlans_and_reports_what_it_probed(
     wait(engine, told, S.INSPECTING)
     script = (real_ironic.folder / "http/pxelinux.cfg" / BOOT.replace(":", "-")).read_text()
     assert " rackhand-probe-vlans=100-103,205 " in script
-    assert "rackhand-disks,rackhand-wires" in script
+    assert "rackhand-disks,rackhand-wires rackhand-lldp-wait-s=12 " in script
     assert "ipa-ip-lookup-attempts=60" in script  # the configured arguments are kept
     assert len(script.split("kernel ", 1)[1].splitlines()[0]) < 1500
 

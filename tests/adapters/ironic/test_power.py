@@ -1,10 +1,11 @@
-"""Power commands of a deployment, on a real Ironic and a real BMC protocol (ipmi_sim)."""
+"""What a BMC hears and how it is understood: a real Ironic, a real BMC protocol (ipmi_sim)."""
 
 import socket
 import subprocess
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from uuid import uuid4
 
@@ -25,6 +26,7 @@ from rackhand.model.machine import (
 )
 from rackhand.model.names import Mac
 from rackhand.ports.engine import DeployOrder, Enrolment, Verb
+from rackhand.rules.fault_of import fault_of
 
 CHASSIS = """#!/bin/sh
 cd {folder}
@@ -32,6 +34,7 @@ echo "$*" >> log
 while [ $# -gt 1 ]; do
   case "$1 $2" in
     "get power") echo "power:$(cat power)" ;;
+    "get boot") echo "boot:$(cat boot)" ;;
     "get "*) echo "$2:0" ;;
     "set power") echo "$3" > power ;;
   esac
@@ -63,6 +66,7 @@ mc_enable 0x20
 class Bmc:
     folder: Path
     port: int
+    process: subprocess.Popen[bytes]
 
     def heard(self) -> list[str]:
         return (self.folder / "log").read_text().splitlines()
@@ -79,6 +83,7 @@ def bmc(tmp_path: Path) -> Iterator[Bmc]:
     (tmp_path / "chassis").write_text(CHASSIS.format(folder=tmp_path))
     (tmp_path / "chassis").chmod(0o755)
     (tmp_path / "power").write_text("0\n")
+    (tmp_path / "boot").write_text("none\n")
     (tmp_path / "lan.conf").write_text(LAN.format(folder=tmp_path, port=port))
     (tmp_path / "bmc.emu").write_text(EMULATION)
     (tmp_path / "state").mkdir()
@@ -90,7 +95,7 @@ def bmc(tmp_path: Path) -> Iterator[Bmc]:
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     ) as process:
-        yield Bmc(tmp_path, port)
+        yield Bmc(tmp_path, port, process)
         process.kill()
 
 
@@ -169,3 +174,40 @@ def test_a_machine_found_on_is_switched_off_first(engine: IronicEngine, bmc: Bmc
     heard = _power_commands(engine, bmc, order)
     before = heard[: heard.index("set power 1")]
     assert [line for line in before if line.startswith("set")] == ["set power 0", "set boot pxe"]
+
+
+def test_asking_a_bmc_is_one_question_that_changes_nothing(engine: IronicEngine, bmc: Bmc) -> None:
+    order = _allocated(engine, bmc)
+    before = engine.observe(order.machine_id)
+    bmc.forget()
+    time.sleep(1.1)  # Ironic leaves a BMC alone for a second after each command
+    began = time.monotonic()
+    assert engine.ask_bmc(order.machine_id) is None
+    print(f"{time.monotonic() - began:.2f} s to ask")
+    assert [line for line in bmc.heard() if line.startswith("set")] == []
+    assert len(bmc.heard()) == 1
+    (bmc.folder / "boot").write_text("not to be told\n")
+    assert engine.ask_bmc(order.machine_id) is None
+    assert engine.observe(order.machine_id) == before
+
+
+def test_a_wrong_password_is_told_from_silence(engine: IronicEngine, bmc: Bmc) -> None:
+    order = _allocated(engine, bmc)
+
+    def meaning() -> str:
+        began = time.monotonic()
+        said = engine.ask_bmc(order.machine_id)
+        assert said is not None
+        print(f"{time.monotonic() - began:.1f} s: {said}")
+        assert "secret" not in said
+        seen = Observed(
+            order.machine_id, MachineState.FAILED, None, error=said, failed_task="verify"
+        )
+        return fault_of("bmc", seen, datetime.now(UTC)).code
+
+    engine.change_bmc_password(order.machine_id, "secret-but-wrong")
+    assert meaning() == "bmc-password-wrong"
+    engine.change_bmc_password(order.machine_id, "secret")
+    assert engine.ask_bmc(order.machine_id) is None
+    bmc.process.kill()
+    assert meaning() == "bmc-unreachable"

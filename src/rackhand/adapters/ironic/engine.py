@@ -126,9 +126,10 @@ class IronicEngine:
         try:
             self.client.get(f"{_node(machine_id)}/management/boot_device")
         except EngineRefused as error:
-            if _IPMI_FAILURE not in error.sentence:
+            _, failed, said = error.sentence.partition(_IPMI_FAILURE)
+            if not failed:
                 raise
-            return error.sentence
+            return failed + said
         return None
 
     def allocate(self, lease_id: UUID, candidates: Sequence[UUID]) -> UUID | None:

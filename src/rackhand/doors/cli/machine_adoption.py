@@ -136,7 +136,9 @@ def adopted(connection: Connection, /, *, name: str | None, output: str) -> None
 
 @click.command(
     "enrol",
-    help=_("Make an adopted machine one of ours: it is imported, inspected and cleaned."),
+    help=_(
+        "Make an adopted machine one of ours: it is imported and inspected, its disks are erased."
+    ),
 )
 @click.argument("adopted_name", metavar="NAME", type=ObjectName("discoveries"))
 @click.option("--bmc-username", required=True, metavar="NAME", help=_("The BMC's user."))

@@ -19,15 +19,18 @@ from rackhand.model.names import Mac
 from rackhand.model.wiring import LldpNeighbour
 from rackhand.plugins.agent.wire_lldp import parse_lldp
 from rackhand.plugins.agent.wire_nics import LinkNews, WireNic
-from rackhand.render.vlan_probe import ARGUMENT, parse_vlan_ranges, probe_frame, vlan_ranges
+from rackhand.render.vlan_probe import (
+    ARGUMENT,
+    WAIT_ARGUMENT,
+    WAIT_MAX_S,
+    WAIT_S,
+    parse_vlan_ranges,
+    probe_frame,
+    vlan_ranges,
+)
 
 ROUNDS_AT_S = (0.0, 1.0, 3.0, 6.0, 10.0)
 """When the probes of a NIC are sent, counted from its link."""
-WAIT_S = 12.0
-"""How long is waited for link and for LLDP, which switches send every 30 s or oftener."""
-WAIT_MAX_S = 300.0
-WAIT_ARGUMENT = "rackhand-lldp-wait-s"
-"""The kernel argument for another ``WAIT_S``."""
 
 Say = Callable[[str], None]
 
@@ -125,7 +128,7 @@ def wanted(command_line: str) -> tuple[tuple[int, ...], float]:
     except ValueError as error:
         raise InvalidValue(WAIT_ARGUMENT, said, "is no number of seconds") from error
     if not 0 <= wait_s <= WAIT_MAX_S:
-        raise InvalidValue(WAIT_ARGUMENT, said, f"is not between 0 and {WAIT_MAX_S:.0f}")
+        raise InvalidValue(WAIT_ARGUMENT, said, f"is not between 0 and {WAIT_MAX_S}")
     return parse_vlan_ranges(words.get(ARGUMENT, "")), wait_s
 
 

@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
-from ironic.common import exception
+from ironic.common import boot_devices, exception
+from ironic.conf import CONF
 from ironic.drivers.modules import ipmitool
 
-from rackhand.plugins.ironic.power import words_of
+from rackhand.plugins.ironic.power import complaint_of
+
+_COMMAND = "-v chassis bootparam get 5"
+_SELECTORS = (
+    ("PXE", boot_devices.PXE),
+    ("Safe-Mode", boot_devices.SAFE),
+    ("Hard-Drive", boot_devices.DISK),
+    ("BIOS", boot_devices.BIOS),
+    ("CD/DVD", boot_devices.CDROM),
+)
+"""ipmitool's words for IPMI 2.0's boot device selector (table 28-14), the first that fits."""
 
 
 class RackhandManagement(ipmitool.IPMIManagement):
@@ -18,15 +30,28 @@ class RackhandManagement(ipmitool.IPMIManagement):
     """
 
     def get_boot_device(self, task: Any) -> dict[str, Any]:
-        """Return the boot device, unknown where only that question was refused.
+        """Return the boot device, unknown where the BMC does not tell that parameter.
 
-        Raises IPMIFailure with ipmitool's words when the BMC does not let us in.
+        Raises IPMIFailure with ipmitool's words when the BMC does not let us in: at once
+        for a refusal, after as long as a BMC may take where it is silent. Upstream
+        repeats the command for that long whatever was answered.
         """
-        try:
-            return dict(super().get_boot_device(task))
-        except exception.IPMIFailure as error:
-            said = words_of(task.node)
-            if said is None:
-                # It answers, but does not know this parameter (IPMI 2.0, 28.13).
-                return {"boot_device": None, "persistent": None}
-            raise exception.IPMIFailure(f"{error} {said}") from error
+        info = ipmitool._parse_driver_info(task.node)
+        end = time.monotonic() + CONF.ipmi.command_retry_timeout
+        while True:
+            # ipmitool ends with 1 for whatever goes wrong.
+            said, stderr = ipmitool._exec_ipmitool(info, _COMMAND, check_exit_code=[0, 1])
+            complaint = complaint_of(stderr)
+            # "failed" is an answer: it does not know this parameter (IPMI 2.0, 28.13).
+            if "Boot parameter" in said or "Get Chassis Boot Parameter" in complaint:
+                return _boot_device(said)
+            if "RAKP" in complaint or time.monotonic() > end:
+                raise exception.IPMIFailure(f"IPMI call failed: {_COMMAND}. {complaint}")
+
+
+def _boot_device(said: str) -> dict[str, Any]:
+    line = next((line for line in said.splitlines() if "Boot Device Selector" in line), "")
+    return {
+        "boot_device": next((device for word, device in _SELECTORS if word in line), None),
+        "persistent": "Options apply to all future boots" in said if line else None,
+    }

@@ -41,8 +41,7 @@ class RackhandPower(ipmitool.IPMIPower):
         except exception.IPMIFailure as error:
             if task.node.provision_state != states.VERIFYING:
                 raise
-            said = words_of(task.node) or "and answered when it was asked again: retry"
-            raise exception.IPMIFailure(f"{error} {said}") from error
+            raise exception.IPMIFailure(f"{error} {_words_of(task.node)}") from error
         if state == states.POWER_OFF:
             self._seen_off[uuid] = time.monotonic()
         return state
@@ -58,17 +57,21 @@ class RackhandPower(ipmitool.IPMIPower):
         ipmitool._power_on(task, driver_info, timeout=timeout)
 
 
-def words_of(node: Any) -> str | None:
-    """Ask once more, verbosely, and return what ipmitool complains of; None: it answers.
+def complaint_of(stderr: str | None) -> str:
+    """Return in one line what a verbose ipmitool complained of.
 
     Its verbosity of one level names no password (lanplus keys appear from -vvv on).
     """
+    said = [line.strip() for line in (stderr or "").splitlines()]
+    return " ".join(line for line in said if line and "IANA PEN" not in line)
+
+
+def _words_of(node: Any) -> str:
+    """Ask once more, verbosely, and return what ipmitool complains of."""
     try:
         ipmitool._exec_ipmitool(ipmitool._parse_driver_info(node), "-v power status")
     except processutils.ProcessExecutionError as error:
-        said = [line.strip() for line in (error.stderr or "").splitlines()]
-        return " ".join(line for line in said if line and "IANA PEN" not in line) or str(error)
+        return complaint_of(error.stderr)
     except exception.IronicException as error:
         LOG.warning("Node %s: the BMC's refusal cannot be explained: %s", node.uuid, error)
-        return str(error)
-    return None
+    return "and answered when it was asked again: retry"

@@ -138,7 +138,7 @@ MESSAGES = {
     "MODE": "模式",
     "MODEL": "型号",
     "MTU; 1500 unless given.": "MTU；默认 1500。",
-    "Make an adopted machine one of ours: it is imported, inspected and cleaned.": "把已接纳的机器正式登记：导入、检测并清理。",
+    "Make an adopted machine one of ours: it is imported and inspected, its disks are erased.": "把已接纳的机器正式登记：导入、检测，并擦除其磁盘。",
     "Memory, e.g. 3072MiB or 3GiB.": "内存，例如 3072MiB 或 3GiB。",
     "NAME": "名称",
     "NETWORK": "网络",
