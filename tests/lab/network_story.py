@@ -70,8 +70,9 @@ class Wired:
     refused: Answer
     """The plan for o1 on the network of its mis-cabled NIC."""
     strangers: Any
-    """What `machine seen` said after the unknown machine had tried to boot from the network."""
-    stranger_console: str
+    """What `machine seen` said of each MAC once the unknown machine had tried every NIC."""
+    dhcp_log: list[str]
+    """All that our DHCP servers said until then."""
 
 
 def import_and_see(site: Site) -> Wired:
@@ -82,19 +83,27 @@ def import_and_see(site: Site) -> Wired:
     told["machines"] = [one for one in told["machines"] if one["name"] != UNKNOWN]
     told["zone"] = "lab"
     site.done("machine", "import", "-f", str(site.write_yaml("machines.yaml", told)))
-    mac = site.rack()[UNKNOWN]["nics"][0]["mac"]
+    macs = {nic["mac"] for nic in site.rack()[UNKNOWN]["nics"]}
 
-    def seen() -> Any:
-        return [one for one in site.done("machine", "seen", "-o", "json").json if mac in str(one)]
+    def both_seen() -> Any:
+        listed = {one["mac"]: one for one in site.done("machine", "seen", "-o", "json").json}
+        return listed if macs <= listed.keys() else None
 
-    strangers = eventually(seen, 120, "the unknown machine is seen")
+    strangers = eventually(both_seen, BOOT_S, "both NICs of the unknown machine are seen")
     eventually(
-        lambda: "No more network devices" in site.lab_log(UNKNOWN, "console"), 240, "it gave up"
+        lambda: site.lab_log(UNKNOWN, "console").count("No more network devices") >= len(macs),
+        BOOT_S,
+        "it gave up",
     )
     site.ipmi(UNKNOWN, "chassis", "power", "off")
+    said = [
+        line
+        for log in (site.state / "gateway").glob("*/log")
+        for line in log.read_text().splitlines()
+    ]
     q1, o1 = available(site, "q1"), available(site, "o1")
     refused = site.rackhand("lease", "plan", *ask(WRONG_ASK), "-o", "json")
-    return Wired(q1, o1, refused, strangers, site.lab_log(UNKNOWN, "console"))
+    return Wired(q1, o1, refused, strangers, said)
 
 
 def ask(networks: list[str]) -> list[str]:
@@ -123,8 +132,8 @@ class Begun:
     """The plan that was refused before."""
     services_before: dict[int, str]
     services_after: dict[int, str]
-    region_added_at: float
-    """time.time()."""
+    served_after_s: float
+    """From the region's addition until its DHCP server ran."""
     unknown_disk: str
     """Hash of the unknown machine's disk before it was adopted."""
 
@@ -153,13 +162,14 @@ def mend_and_lease(site: Site, wired: Wired) -> Begun:
     o1 = available(site, "o1")
     planned = site.rackhand("lease", "plan", *ask(WRONG_ASK), "-o", "json")
     before = services(site)
-    added_at = time.time()
+    added_at = time.monotonic()
     add_network(site, REGION, REGION_VLAN, REGION_NET)
     names = ["--network", REGION, *WRONG_ASK, "--ssh-key", f"{site.key}.pub"]
     site.done("lease", "request", *ask(names))
-    gateway = site.state / "gateway" / str(REGION_VLAN)
-    eventually(lambda: (gateway / "dnsmasq.conf").exists() or None, 60, "the region is served")
-    return Begun(o1, planned, before, services(site), added_at, before_adoption)
+    config = f"gateway/{REGION_VLAN}/dnsmasq.conf"
+    eventually(lambda: config in str(services(site)), 120, "the region is served")
+    served_after_s = time.monotonic() - added_at
+    return Begun(o1, planned, before, services(site), served_after_s, before_adoption)
 
 
 _SERVICES = re.compile(r"rackhand up|rackhand\.app|nginx: |ironic: |^dnsmasq ")
