@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -79,7 +80,8 @@ class Rung:
                 return sight
             assert time.monotonic() < deadline, sight
             if expecting and not sight.awaited:
-                busy_is_no_matter(lambda: self.discoverer.expect(discovery_id, mac, vlans))
+                step = partial(self.discoverer.expect, discovery_id, mac, vlans)
+                busy_is_no_matter(lambda: step(next_one=sight.has_news))  # noqa: B023
             time.sleep(0.05)
 
     def awaited(self, discovery_id: UUID, mac: Mac) -> None:
@@ -152,8 +154,10 @@ def test_it_is_expected_again_after_a_report(rung: Rung) -> None:
         sight = rung.until(discovery, mac, lambda sight: sight.report is not None, expecting=False)
         assert sight.report is not None
         assert sight.report.hardware.vendor == vendor
-        # Otherwise the report would stay for ever: the next one needs a new wait.
-        rung.discoverer.expect(discovery, mac)
+        # Whoever has not seen the report yet does not drop it.
+        rung.discoverer.expect(discovery, mac, next_one=False)
+        assert rung.sight(discovery) == sight
+        rung.discoverer.expect(discovery, mac, next_one=True)
     rung.gone(discovery)
 
 
@@ -173,7 +177,7 @@ def test_a_mac_of_a_machine_is_refused(rung: Rung) -> None:
     rung.take_mac(mac)
     for _ in range(2):
         with pytest.raises(EngineRefused, match=str(mac)) as caught:
-            rung.discoverer.expect(discovery, mac)
+            rung.discoverer.expect(discovery, mac, next_one=False)
         assert caught.value.status == 409
     assert rung.sight(discovery) is None
 
@@ -182,7 +186,7 @@ def test_a_wait_is_ended_at_any_moment(rung: Rung) -> None:
     for steps in range(3):
         discovery, mac = uuid4(), new_mac()
         for _ in range(steps):
-            rung.discoverer.expect(discovery, mac)
+            rung.discoverer.expect(discovery, mac, next_one=False)
             rung.until(discovery, mac, lambda _: True)
         deadline = time.monotonic() + PATIENCE_S
         while rung.sight(discovery) is not None:
@@ -206,7 +210,7 @@ class TestOnIronicAlone:
         discovery, mac = uuid4(), new_mac()
         link = real_ironic.folder / "http/pxelinux.cfg" / mac.replace(":", "-")
         assert not link.exists()
-        rung.discoverer.expect(discovery, mac, (100, 101, 205))
+        rung.discoverer.expect(discovery, mac, (100, 101, 205), next_one=False)
         rung.until(discovery, mac, lambda sight: sight.awaited, (101, 205))
         script = link.read_text()
         assert "ipa-insecure=1" in script
@@ -241,6 +245,8 @@ class TestOnIronicAlone:
         discovery, mac = uuid4(), new_mac()
         rung.awaited(discovery, mac)
         assert rung.post(agent_report([mac]) | {"error": "no disks could be listed"})
+        rung.until(discovery, mac, lambda sight: not sight.awaited, expecting=False)
+        rung.discoverer.expect(discovery, mac, next_one=False)
         sight = rung.until(discovery, mac, lambda sight: bool(sight.error), expecting=False)
         assert "no disks could be listed" in (sight.error or "")
         rung.awaited(discovery, mac)

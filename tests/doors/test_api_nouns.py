@@ -86,6 +86,7 @@ def test_a_machine_is_leased_and_given_back(site: httpx.Client, house: House) ->
                 "tagged": [],
                 "boot": True,
                 "group": None,
+                "physical_network": None,
             }
         ]
         wait_for(site, "/v1/machines/n2", "available")

@@ -91,12 +91,14 @@ def test_nics_are_declared_and_forgotten(probed: Rackhand) -> None:
         return {nic["mac"]: {k: v for k, v in nic.items() if k != "mac"} for nic in nics}
 
     both = ("--nic", SECOND, "--nic", THIRD)
-    lag = ("--vlan", "none", "--tagged", "200,300", "--lag", "lag1")
+    lag = ("--vlan", "none", "--tagged", "200,300", "--lag", "lag1", "--physical-network", "blue")
     assert probed("machine", "set", "n1", *both, *lag).code == 0
     cable = {"vlan": None, "tagged": [200, 300], "boot": False, "group": "lag1"}
+    cable["physical_network"] = "blue"
     assert declared()[SECOND] == declared()[THIRD] == cable
     assert probed("machine", "set", "n1", *both, "--tagged", "none", "--lag", "none").code == 0
-    assert declared()[THIRD] == {"vlan": None, "tagged": [], "boot": False, "group": None}
+    left = {"vlan": None, "tagged": [], "boot": False, "group": None, "physical_network": "blue"}
+    assert declared()[THIRD] == left
     move = ("--nic", THIRD, "--vlan", "100", "--boot")
     assert probed("machine", "set", "n1", *move).code == 0
     assert [mac for mac, nic in declared().items() if nic["boot"]] == [THIRD]

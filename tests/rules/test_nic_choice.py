@@ -30,7 +30,14 @@ def make_request(seed: int) -> tuple[list[Network], list[BondAsk], Machine]:
     """
     rng = Random(seed)  # noqa: S311 - nothing secret
     vlans = VLANS if rng.random() < 0.6 else rng.sample(VLANS, 3)
-    asks = [network(vlan, mtu=rng.choice([1500, 1500, 9000])) for vlan in vlans]
+    asks = [
+        network(
+            vlan,
+            mtu=rng.choice([1500, 1500, 9000]),
+            physical_network=rng.choice([None, None, "blue"]),
+        )
+        for vlan in vlans
+    ]
     asks = asks[: rng.randint(1, 3)]
     where = [rng.choice((None, 0, 0, 1)) for _ in asks]
     bonds = []
@@ -48,14 +55,16 @@ def make_request(seed: int) -> tuple[list[Network], list[BondAsk], Machine]:
             rng.choice((100, 100, 200, None)),
             rng.choice([set(VLANS), {200, 300}, {300}]),
             rng.choice((None, None, "lag1", "lag2")),
+            rng.choice((None, None, "blue", "red")),
         )
         for _ in range(rng.randint(1, 3))
     ]
     wires = []
     for number in range(rng.randint(0, 6)):
-        native, tagged, group = rng.choice(kinds)
+        native, tagged, group, fabric = rng.choice(kinds)
         boot = rng.random() < 0.2
-        wires.append(Wire(mac(number), native, tuple(sorted(tagged - {native})), boot, group))
+        others = tuple(sorted(tagged - {native}))
+        wires.append(Wire(mac(number), native, others, boot, group, fabric))
     nics = tuple(
         Nic(wire.mac, "e", has_link=rng.choice([True, True, True, True, None, False]))
         for wire in wires
@@ -93,10 +102,15 @@ def fits(nets: list[Network], on: BondAsk | None, wires: tuple[Wire, ...], host:
     assert host.hardware is not None
     dead = {nic.mac for nic in host.hardware.nics if nic.has_link is False}
     return all(
-        wire.mac not in dead and net.vlan in (wire.vlan, *wire.tagged)
+        wire.mac not in dead and net.vlan in (wire.vlan, *wire.tagged) and same_fabric(wire, net)
         for wire in wires
         for net in nets
     )
+
+
+def same_fabric(wire: Wire, net: Network) -> bool:
+    named = {wire.physical_network, net.physical_network} - {None}
+    return len(named) < 2
 
 
 def brute_force(asks: list[Network], bonds: list[BondAsk], host: Machine) -> Taken | None:
@@ -108,10 +122,15 @@ def brute_force(asks: list[Network], bonds: list[BondAsk], host: Machine) -> Tak
         for nets, on in parts
     ]
 
-    def cost(chosen: tuple[tuple[Wire, ...], ...]) -> list[tuple[int, list[int]]]:
+    def cost(chosen: tuple[tuple[Wire, ...], ...]) -> list[tuple[int, int, list[int]]]:
         return [
             (
                 sum(net.vlan != wires[0].vlan for net in nets),
+                sum(
+                    net.physical_network is not None and wire.physical_network is None
+                    for net in nets
+                    for wire in wires
+                ),
                 [preferred.index(wire) for wire in wires],
             )
             for (nets, _), wires in zip(parts, chosen, strict=True)
@@ -188,6 +207,22 @@ def test_native_is_untagged_and_tagged_networks_share_a_nic() -> None:
     host = machine(wires=(Wire(mac(1), 100, (200, 300), boot=True), Wire(mac(2), 9)))
     choice = choose_nics([network(100), network(200), network(300)], host)
     assert picked(choice) == [(mac(1), None), (mac(1), 200), (mac(1), 300)]
+
+
+def test_a_nic_of_another_physical_network_is_refused_and_one_that_names_it_preferred() -> None:
+    blue = network(100, physical_network="blue")
+    host = machine(
+        wires=(
+            Wire(mac(1), 100, physical_network="red", boot=True),
+            Wire(mac(2), 100),
+            Wire(mac(3), 100, physical_network="blue"),
+        ),
+        hardware=None,
+    )
+    assert taken(choose_nics([blue], host)) == ((f"{mac(3)}:",),)
+    refused = choose_nics([blue], replace(host, wires=host.wires[:1]))
+    (row,) = refused.table
+    assert row.cells[0].word == f"is cabled to physical network red, {blue.name} is on blue"
 
 
 def test_the_order_asked_does_not_matter_where_cables_decide() -> None:

@@ -13,6 +13,8 @@ import namespaces
 
 DISCOVER, OFFER, REQUEST, ACK, NAK = 1, 2, 3, 5, 6
 COOKIE = bytes((99, 130, 83, 99))
+SO_NO_CHECK = 11
+"""Linux, asm-generic/socket.h."""
 IPXE = {175: b"\x01\x01\x01"}
 UEFI = {93: b"\x00\x07"}
 BIOS = {93: b"\x00\x00"}
@@ -36,6 +38,8 @@ class Client:
             self._link = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self._link.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, interface.encode())
         self._link.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
+        # No UDP checksum (RFC 768): a switch in user space forwards what the kernel left open.
+        self._link.setsockopt(socket.SOL_SOCKET, SO_NO_CHECK, 1)
         self._link.bind(("0.0.0.0", 68))  # noqa: S104
 
     def close(self) -> None:

@@ -23,7 +23,8 @@ from typing import Any
 
 import namespaces
 import pytest
-from dhcp_client import DISCOVER, Client
+from agent_report import agent_report
+from dhcp_client import DISCOVER, IPXE, Client
 
 from rackhand.model.names import Mac
 from rackhand.render.vlan_probe import probe_frame
@@ -134,6 +135,14 @@ class Installation:
             ["curl", "-sf", "--unix-socket", door, *words, f"http://api{path}"], check=True
         )
 
+    def cli(self, *words: str) -> str:
+        """Run the command line as root on that machine does."""
+        call = [sys.executable, "-c", "from rackhand.doors.cli.main import main; main()", *words]
+        environment = {**os.environ, "RACKHAND_STATE": str(self.state), "RACKHAND_LANG": "en"}
+        return subprocess.run(
+            call, env=environment, check=True, capture_output=True, text=True
+        ).stdout
+
     def http(self, path: str, data: bytes | None = None) -> int:
         """The status that a machine gets."""
         request = urllib.request.Request(  # noqa: S310
@@ -197,6 +206,37 @@ def test_a_stranger_on_the_vlan_is_listed_and_unanswered(site: Installation, sta
     (stranger,) = site.api("/v1/strangers")
     assert (stranger["mac"], stranger["network"], stranger["vlan"]) == (NIC, "front", 100)
     assert stranger["vendor_class"] == "PXEClient:Arch:00007"
+
+
+def test_a_stranger_that_is_adopted_boots_the_ramdisk_and_reports(
+    site: Installation, station: str
+) -> None:
+    client, script = Client(station, "nic"), f"/pxelinux.cfg/{NIC.replace(':', '-')}"
+    assert site.http(script) == 404
+    report = json.dumps(agent_report([Mac(NIC), Mac("52:54:00:00:00:78")])).encode()
+    assert site.http("/v1/continue_inspection", report) == 404
+    site.cli("machine", "adopt", NIC, "--name", "rack-7")
+    eventually(lambda: site.http(script) == 200, 60)
+    eventually(lambda: client.ask(NIC, DISCOVER, IPXE) is not None, 10)
+    answer = client.boot(NIC, IPXE)
+    assert answer is not None
+    (adopted,) = site.api("/v1/discoveries")
+    assert (str(answer.address), adopted["state"]) == (adopted["address"], "waiting")
+    assert site.http(f"/{adopted['id']}/deploy_kernel") == 200
+    assert site.http(f"/{adopted['id']}/deploy_ramdisk") == 200
+    # Ironic writes the boot script a moment before it takes reports.
+    eventually(lambda: site.http("/v1/continue_inspection", report) == 202, 30)
+    eventually(lambda: site.api("/v1/discoveries")[0]["state"] == "reported", 30)
+    shown = site.cli("machine", "adopted", "rack-7")
+    assert all(word in shown for word in ("ACME", "R640", "10.1.2.3", "52:54:00:00:00:78"))
+    assert "rack-7 was discovered: ACME R640" in site.cli("event", "list")
+    eventually(lambda: site.http(script) == 200, 60)  # a restart leads back to the ramdisk
+    site.cli("machine", "adopt", "rack-7", "--give-up")
+    eventually(lambda: site.http(script) == 404, 60)
+    eventually(lambda: client.ask(NIC, DISCOVER, IPXE) is None, 10)
+    assert site.http("/v1/continue_inspection", report) == 404
+    assert site.cli("machine", "list", "-o", "json") == "[]\n"
+    client.close()
 
 
 def test_probes_are_heard_untagged_on_an_access_port_and_tagged_on_a_trunk(

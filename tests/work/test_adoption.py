@@ -182,6 +182,18 @@ def test_a_refused_enrolment_leaves_the_adoption_as_it_was(
     assert world.adoptions.enrol("rack-7", CREDENTIALS).name == "rack-7"
 
 
+def test_while_the_engine_is_at_work_on_it_it_cannot_be_enrolled(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world = world_with_a_stranger()
+    told = reported(world)
+    with monkeypatch.context() as patch:
+        patch.setattr(world.discoverer, "dismiss", refuse)
+        with pytest.raises(WrongState, match="rack-7 cannot be enrolled now"):
+            world.adoptions.enrol("rack-7", CREDENTIALS)
+    assert world.adoptions.find("rack-7") == told
+
+
 def test_an_engine_lost_amid_the_import_leaves_a_machine_that_says_so() -> None:
     world = world_with_a_stranger()
     reported(world)
@@ -224,7 +236,7 @@ def test_given_up_it_is_answered_and_expected_no_more() -> None:
 def test_what_the_engine_expects_without_a_row_is_ended_after_a_start() -> None:
     world = furnish(World(), ())
     for _ in range(2):
-        world.discoverer.expect(UUID(int=99), NEW)
+        world.discoverer.expect(UUID(int=99), NEW, next_one=False)
     world.loop = world.new_loop()
     world.step(2)
     assert world.discoverer.look() == {}
@@ -294,6 +306,14 @@ def test_an_engine_that_is_gone_for_a_while_is_waited_for() -> None:
     world.at += timedelta(seconds=120)
     world.step(5)
     assert world.discoverer.boot(IRON)
+
+
+def test_an_engine_that_still_starts_is_no_news_while_nothing_is_adopted() -> None:
+    world = furnish(World(), ())
+    world.discoverer.unreachable = True
+    before = world.sentences()
+    world.step(3)
+    assert world.sentences() == before
 
 
 def test_a_mac_that_the_engine_has_elsewhere_is_told_and_tried_again() -> None:

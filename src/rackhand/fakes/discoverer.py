@@ -64,7 +64,9 @@ class FakeDiscoverer:
             self._enter()
             return {key: one.sight for key, one in self._expected.items()}
 
-    def expect(self, discovery_id: UUID, mac: Mac, probe_vlans: Sequence[int] = ()) -> None:
+    def expect(
+        self, discovery_id: UUID, mac: Mac, probe_vlans: Sequence[int] = (), *, next_one: bool
+    ) -> None:
         """Take one of two steps: known, then awaited."""
         with self._lock:
             self._enter()
@@ -74,6 +76,8 @@ class FakeDiscoverer:
                     f"a port with MAC address {mac} already exists", "forget that one first", 409
                 )
             one = self._expected.setdefault(discovery_id, _Expected(mac))
+            if one.sight.has_news and not next_one:
+                return
             one.steps += 1
             one.probe_vlans = tuple(probe_vlans)
             one.sight = Sight(awaited=one.steps > 1)

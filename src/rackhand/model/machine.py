@@ -43,6 +43,7 @@ class Wire:
     ``vlan`` is the access or native VLAN, None when the port carries tagged ones
     only. ``boot`` marks the NIC that boots the ramdisk outside of a lease. ``group``
     names the LAG that the switch has its port in; all NICs of a LAG name the same.
+    ``physical_network`` names the fabric of switches it goes to, None: not said.
     """
 
     mac: Mac
@@ -50,6 +51,7 @@ class Wire:
     tagged: tuple[int, ...] = ()
     boot: bool = False
     group: str | None = None
+    physical_network: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

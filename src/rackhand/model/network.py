@@ -66,6 +66,8 @@ class Network:
     there and is the ramdisk's router. ``router`` is what installed systems get.
     Addresses are handed out from ``ranges`` only, and never from ``excluded`` (either
     family). With ``subnet_v6`` each system gets an IPv6 address of ``ranges_v6`` too.
+    ``physical_network`` names the fabric of switches that carries it, where a machine's
+    NICs go to more than one and VLAN ids mean different things there.
     """
 
     id: UUID
@@ -85,6 +87,7 @@ class Network:
     excluded: tuple[AddressRange, ...] = ()
     search: tuple[str, ...] = ()
     routes: tuple[Route, ...] = ()
+    physical_network: str | None = None
     generation: int = 1
 
 

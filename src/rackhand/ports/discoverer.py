@@ -16,13 +16,18 @@ class Sight:
     """How a discovery stands at the engine.
 
     ``awaited``: a boot through its NIC leads to the ramdisk, and a report will be taken.
-    ``report`` is what came last, until ``expect`` is called again. ``error`` says why
-    what came could not be used.
+    ``report`` is what came last, until the next is expected. ``error`` says why what came
+    could not be used.
     """
 
     awaited: bool = False
     report: Report | None = None
     error: str | None = None
+
+    @property
+    def has_news(self) -> bool:
+        """Whether something came that the next report would replace."""
+        return self.report is not None or self.error is not None
 
 
 class Discoverer(Protocol):
@@ -36,10 +41,14 @@ class Discoverer(Protocol):
         """Return every discovery that the engine knows, in few calls."""
         ...
 
-    def expect(self, discovery_id: UUID, mac: Mac, probe_vlans: Sequence[int] = ()) -> None:
-        """Take the next step towards ``awaited``; returns at once. Drops an older report.
+    def expect(
+        self, discovery_id: UUID, mac: Mac, probe_vlans: Sequence[int] = (), *, next_one: bool
+    ) -> None:
+        """Take the next step towards ``awaited``; returns at once.
 
-        The ramdisk sends its probes tagged with ``probe_vlans``, too.
+        Nothing is done where a report or an error has come, unless the ``next_one`` is
+        expected: one that comes between a look and this call must not be lost. The
+        ramdisk sends its probes tagged with ``probe_vlans``, too.
         """
         ...
 

@@ -63,8 +63,8 @@ def choose_nics(
     did not find, or found without link, is not used. 802.3ad and balance-xor take NICs
     of one LAG (balance-xor all of them), active-backup NICs of none. Where several
     choices are possible, the first network takes the best, then the second, and so on:
-    untagged before tagged, NICs of no LAG for a single network, the boot NIC before
-    others, then the order in which NICs are declared.
+    untagged before tagged, NICs that name its physical network, NICs of no LAG for a single
+    network, the boot NIC before others, then the order in which NICs are declared.
     """
     refusal = _refuse_asks(asks, machine)
     if refusal:
@@ -76,7 +76,7 @@ def choose_nics(
     wires = [nic.wire for nic in wiring]
     asked = _asked(asks, bond_of)
     units = [_unit(asks, one, wiring, machine) for one in asked]
-    kinds = [tuple((unit.ways[i], unit.groups[i]) for unit in units) for i in range(len(wires))]
+    kinds = [tuple(unit.like(i) for unit in units) for i in range(len(wires))]
     each = [options(unit, kinds, [FREE] * len(wires)) for unit in units]
     if not all(each):
         reasons = (*_refuse_units(asks, asked, each, table, machine), *_not_used(asks, machine))
@@ -137,19 +137,25 @@ def _unit(
         fits = not any(against(asks[i], i == 0, nic, machine, one.bond) for i in one.places)
         ways.append(tuple(nic.wire.vlan == asks[i].vlan for i in one.places) if fits else None)
     mtus = tuple(asks[i].mtu for i in one.places)
+    apart = tuple(sum(_apart(asks[i], wire) for i in one.places) for wire in wires)
     if one.bond is None:
-        return Unit(mtus, tuple(ways), tuple(None for _ in wires))
+        return Unit(mtus, tuple(ways), tuple(None for _ in wires), apart)
     groups = tuple(wire.group for wire in wires)
     whole = one.bond.mode is BondMode.BALANCE_XOR
     return Unit(
         mtus=mtus,
         ways=tuple(ways),
         groups=groups,
+        apart=apart,
         bond_size=one.bond.members,
         fixed_mtu=one.bond.mtu is not None,
         # A static LAG sends to each of its members, whether or not it is in the bond.
         sizes={group: groups.count(group) for group in groups if group} if whole else {},
     )
+
+
+def _apart(ask: Network, wire: Wire) -> bool:
+    return ask.physical_network is not None and wire.physical_network is None
 
 
 def _chosen(

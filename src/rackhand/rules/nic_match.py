@@ -27,15 +27,21 @@ class Unit:
     ``ways`` has an entry for each NIC, in order of preference: for each of the unit's
     networks whether it comes untagged, or None where the NIC cannot be used. ``groups``
     holds each NIC's LAG where the members of a bond must be of one, else None.
-    ``whole`` maps a LAG to how many NICs have to be taken of it, if that matters.
+    ``apart`` counts for each NIC the networks whose physical network it does not name.
+    ``sizes`` maps a LAG to how many NICs have to be taken of it, if that matters.
     """
 
     mtus: tuple[int, ...]
     ways: tuple[tuple[bool, ...] | None, ...]
     groups: tuple[str | None, ...]
+    apart: tuple[int, ...]
     bond_size: int = 0
     fixed_mtu: bool = False
     sizes: dict[str, int] = field(default_factory=dict)
+
+    def like(self, nic: int) -> object:
+        """Return what one NIC is to this unit: NICs with equal answers are alike."""
+        return self.ways[nic], self.groups[nic], self.apart[nic]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,14 +49,15 @@ class Option:
     """NICs (places in the order of preference) that a unit could take."""
 
     tagged: int
+    apart: int
     nics: tuple[int, ...]
 
 
 def match(units: Sequence[Unit], kinds: Sequence[object]) -> list[Option] | None:
     """Return the best option for each unit, the first unit's before the second's.
 
-    ``kinds`` says of each NIC what it is like: NICs of one kind have equal ``ways`` and
-    ``groups`` in every unit. None when the units cannot all be served at once.
+    ``kinds`` says of each NIC what it is like: NICs of one kind have equal ``ways``,
+    ``groups`` and ``apart`` in every unit. None when the units cannot all be served at once.
     """
     failed: set[object] = set()
 
@@ -71,18 +78,19 @@ def match(units: Sequence[Unit], kinds: Sequence[object]) -> list[Option] | None
 
 
 def options(unit: Unit, kinds: Sequence[object], uses: Sequence[Use]) -> list[Option]:
-    """Return what the unit could take now, best first: untagged, then preferred NICs.
+    """Return what the unit could take now, best first: untagged, then NICs that name the
+    networks' physical network, then preferred NICs.
 
     Of options that differ only in NICs that are alike, the best alone.
     """
     found = _bond_options(unit, kinds, uses) if unit.bond_size else _single_options(unit, uses)
-    return sorted(found, key=lambda option: (option.tagged, option.nics))
+    return sorted(found, key=lambda option: (option.tagged, option.apart, option.nics))
 
 
 def _single_options(unit: Unit, uses: Sequence[Use]) -> Iterator[Option]:
     for place, (way, use) in enumerate(zip(unit.ways, uses, strict=True)):
         if way is not None and not isinstance(use, str) and not _clash(_joined(unit, way, use)):
-            yield Option(way.count(False), (place,))
+            yield Option(way.count(False), unit.apart[place], (place,))
 
 
 def _bond_options(unit: Unit, kinds: Sequence[object], uses: Sequence[Use]) -> Iterator[Option]:
@@ -95,7 +103,8 @@ def _bond_options(unit: Unit, kinds: Sequence[object], uses: Sequence[Use]) -> I
         if group is not None and unit.sizes.get(group, unit.bond_size) != unit.bond_size:
             continue
         for nics in _takes(list(alike.values()), unit.bond_size):
-            yield Option(way.count(False), tuple(sorted(nics)))
+            apart = sum(unit.apart[nic] for nic in nics)
+            yield Option(way.count(False), apart, tuple(sorted(nics)))
 
 
 def _takes(stacks: Sequence[Sequence[int]], count: int) -> Iterator[tuple[int, ...]]:

@@ -55,6 +55,9 @@ def against(
     if unusable:
         return unusable
     wire = nic.wire
+    if ask.physical_network and wire.physical_network not in (None, ask.physical_network):
+        fabrics = f"{wire.physical_network}, {ask.name} is on {ask.physical_network}"
+        return f"is cabled to physical network {fabrics}"
     if ask.vlan not in (wire.vlan, *wire.tagged):
         native = "no untagged VLAN" if wire.vlan is None else f"VLAN {wire.vlan} untagged"
         tagged = f", {', '.join(map(str, wire.tagged))} tagged" if wire.tagged else ""

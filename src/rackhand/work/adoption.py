@@ -18,7 +18,7 @@ from rackhand.ports.discoverer import Discoverer
 from rackhand.ports.store import Session, Store
 from rackhand.rules.addressing import choose_address
 from rackhand.work.import_check import MachineEntry
-from rackhand.work.machines import Machines
+from rackhand.work.machines import Machines, with_conflicts_explained
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,10 +112,11 @@ class Adoptions:
     def enrol(self, reference: str, credentials: Credentials, name: str | None = None) -> Machine:
         """Make it a machine by a normal import, with all NICs that it reported.
 
-        WrongState before it has reported; InvalidValue when it reported no BMC address
-        and none is given; errors of an import (``("machines", 0, …)``). All of them leave
-        the adoption as it was, unless the engine went away amid the import: then there is
-        a machine whose fault says so. The loop takes the machine up like any other.
+        WrongState before it has reported, or while the engine is at work on it;
+        InvalidValue when it reported no BMC address and none is given; errors of an import
+        (``("machines", 0, …)``). All of them leave the adoption as it was, unless the
+        engine went away amid the import: then there is a machine whose fault says so. The
+        loop takes the machine up like any other.
         """
         discovery = self.find(reference)
         entry = _entry(discovery, credentials, name)
@@ -123,7 +124,10 @@ class Adoptions:
             # First of all, so that the loop cannot expect it once more meanwhile.
             _take_out(session, session.discoveries.find(str(discovery.id)))
         try:
-            self._discoverer.dismiss(discovery.id)
+            with_conflicts_explained(
+                f"machine {discovery.name} cannot be enrolled now",
+                lambda: self._discoverer.dismiss(discovery.id),
+            )
             outcome = self._machines.import_machines([entry])
         except RackhandError:
             with self._store.transaction() as session:

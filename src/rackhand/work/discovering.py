@@ -9,7 +9,7 @@ from functools import partial
 from uuid import UUID
 
 from rackhand.model.discovery import Discovery, DiscoveryState, Report
-from rackhand.model.errors import Fault
+from rackhand.model.errors import CallFailed, Fault
 from rackhand.model.machine import Wire
 from rackhand.ports.discoverer import Discoverer, Sight
 from rackhand.ports.store import Session, Store
@@ -63,7 +63,12 @@ class Discovering:
         # Rows first: a row that is made meanwhile has nothing at the engine yet.
         with self._store.transaction() as session:
             rows = session.discoveries.all()
-        sights = self._discoverer.look()
+        try:
+            sights = self._discoverer.look()
+        except CallFailed:
+            if rows:
+                raise
+            return InProgress(REST_S)  # an engine that still starts is no news to anybody
         strays = sights.keys() - {row.id for row in rows}
         self._engine_may_expect = bool(rows or strays)
         for stray in sorted(strays):
@@ -92,8 +97,8 @@ class Discovering:
             session.discoveries.find(str(row.id))
             network = session.networks.find(row.network)
             zone = sorted(n.vlan for n in session.networks.all() if n.zone == network.zone)
-        self._discoverer.expect(row.id, row.mac, fitting_vlans(zone))
-        return InProgress(SOON_S) if sight == Sight() else Done()
+        self._discoverer.expect(row.id, row.mac, fitting_vlans(zone), next_one=sight.has_news)
+        return Done() if sight.has_news else InProgress(SOON_S)
 
     def _take(self, row: Discovery, report: Report) -> None:
         with self._store.transaction() as session:

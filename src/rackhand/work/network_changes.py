@@ -24,6 +24,7 @@ class NetworkOptions(TypedDict, total=False):
     excluded: tuple[AddressRange, ...]
     search: tuple[str, ...]
     routes: tuple[Route, ...]
+    physical_network: str | None
 
 
 class NetworkChanges(NetworkOptions, total=False):

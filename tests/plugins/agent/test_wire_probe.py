@@ -14,7 +14,9 @@ from pathlib import Path
 
 import pytest
 
+from rackhand.adapters.dhcp_ears import DhcpEar
 from rackhand.model.errors import InvalidValue
+from rackhand.model.names import Mac
 from rackhand.model.wiring import LldpNeighbour
 from rackhand.plugins.agent import wire_probe
 from rackhand.plugins.agent.wire_nics import physical_nics
@@ -227,3 +229,19 @@ def test_rounds_that_began_in_time_are_ended(rack: Rack) -> None:
     reports = rack.probe(0.0)
     assert port.rounds() == [[None, *TAGS]] * 3
     assert reports["eth0"].rounds == 3
+
+
+@pytest.mark.usefixtures("quick")
+def test_the_gateways_ear_hears_the_untagged_ones(rack: Rack) -> None:
+    rack.cable("eth0")
+    with namespaces.inside(rack.switch):
+        ear = DhcpEar("port-eth0", also=Mac("52:54:00:00:00:01"))
+    reports = rack.probe(2.0)
+    heard = []
+    with suppress(BlockingIOError):
+        while True:
+            heard.append(ear.hear())
+    ear.close()
+    assert [(one.source, one.message.vendor_class) for one in heard if one] == [
+        (reports["eth0"].mac, mark(None))
+    ] * 3

@@ -110,6 +110,7 @@ def from_wires(wires: Iterable[Wire]) -> list[Document]:
             "tagged": list(wire.tagged),
             "boot": wire.boot,
             "group": wire.group,
+            "physical_network": wire.physical_network,
         }
         for wire in wires
     ]
@@ -124,6 +125,7 @@ def to_wires(documents: Iterable[Document]) -> tuple[Wire, ...]:
             tagged=tuple(document["tagged"]),
             boot=document["boot"],
             group=document["group"],
+            physical_network=document["physical_network"],
         )
         for document in documents
     )

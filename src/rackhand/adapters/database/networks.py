@@ -46,6 +46,7 @@ class NetworkShelf(TableShelf[Network]):
             "excluded": from_ranges(thing.excluded),
             "search": list(thing.search),
             "routes": from_routes(thing.routes),
+            "physical_network": thing.physical_network,
             "generation": thing.generation,
         }
 
@@ -69,6 +70,7 @@ class NetworkShelf(TableShelf[Network]):
             excluded=to_ranges(row["excluded"]),
             search=tuple(row["search"]),
             routes=to_routes(row["routes"]),
+            physical_network=row["physical_network"],
             generation=row["generation"],
         )
 

@@ -85,6 +85,7 @@ networks = sa.Table(
     _json("excluded"),
     _json("search"),
     _json("routes"),
+    sa.Column("physical_network", sa.String(63)),
     _generation(),
     sa.UniqueConstraint("zone", "vlan"),
 )

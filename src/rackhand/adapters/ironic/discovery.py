@@ -43,11 +43,13 @@ class IronicDiscoverer:
         nodes = self.client.pages("/v1/nodes", "nodes", driver=DRIVER, fields=_FIELDS)
         return {UUID(node["uuid"]): self._sight(node) for node in nodes}
 
-    def expect(self, discovery_id: UUID, mac: Mac, probe_vlans: Sequence[int] = ()) -> None:
+    def expect(
+        self, discovery_id: UUID, mac: Mac, probe_vlans: Sequence[int] = (), *, next_one: bool
+    ) -> None:
         """Make the node and its port, verify it, inspect it: one of these, then return."""
         path = _node(discovery_id)
         wanted = _kernel_arguments(probe_vlans)
-        node = self.client.find(f"{path}?fields=provision_state,driver_info")
+        node = self.client.find(f"{path}?fields={_FIELDS},driver_info")
         if node is None:
             body = {"uuid": str(discovery_id), "name": f"discovery-{discovery_id}"}
             node = self.client.post(
@@ -55,7 +57,7 @@ class IronicDiscoverer:
             )
         self._make_port(discovery_id, mac)
         verb = _NEXT.get(node["provision_state"])
-        if verb is None:
+        if verb is None or (_has_news(node) and not next_one):
             return
         if node["driver_info"].get(_ARGUMENTS) != wanted:
             change = {"op": "add", "path": f"/driver_info/{_ARGUMENTS}", "value": wanted}
@@ -90,15 +92,16 @@ class IronicDiscoverer:
     def _sight(self, node: Mapping[str, Any]) -> Sight:
         if node["provision_state"] == "inspect wait":
             return Sight(awaited=True)
-        error = node["last_error"] or ""
-        if node["provision_state"] == "manageable" and node["inspection_finished_at"]:
+        if not _has_news(node):
+            return Sight()
+        if node["provision_state"] == "manageable":
             return self._report(node["uuid"])
-        return Sight(error=error if error and _TIMEOUT not in error.lower() else None)
+        return Sight(error=node["last_error"])
 
     def _report(self, node: str) -> Sight:
         inventory = self.client.find(f"/v1/nodes/{node}/inventory")
         if inventory is None:
-            return Sight()
+            return Sight(error="Ironic has kept no inventory of it")
         try:
             hardware = translate.hardware(inventory)
         except InvalidValue as error:
@@ -108,6 +111,16 @@ class IronicDiscoverer:
 
 def _node(discovery_id: UUID) -> str:
     return f"/v1/nodes/{discovery_id}"
+
+
+def _has_news(node: Mapping[str, Any]) -> bool:
+    """Whether a report came, or an error that is not just nobody having booted."""
+    if node["provision_state"] == "manageable":
+        return node["inspection_finished_at"] is not None
+    error = node["last_error"] or ""
+    return bool(
+        node["provision_state"] == "inspect failed" and error and _TIMEOUT not in error.lower()
+    )
 
 
 def _kernel_arguments(probe_vlans: Sequence[int]) -> str:

@@ -80,9 +80,20 @@ class NicBody(Body):
         Name | None, Field(description="LAG of the switch that the port is in.", examples=["lag1"])
     ] = None
 
+    physical_network: Annotated[
+        Name | None, Field(description="Fabric of switches that it goes to.", examples=["blue"])
+    ] = None
+
     def wire(self) -> Wire:
         """Return the cable."""
-        return Wire(Mac(self.mac), self.vlan, self.tagged, self.boot, self.group)
+        return Wire(
+            mac=Mac(self.mac),
+            vlan=self.vlan,
+            tagged=self.tagged,
+            boot=self.boot,
+            group=self.group,
+            physical_network=self.physical_network,
+        )
 
 
 class MachineBody(Body):

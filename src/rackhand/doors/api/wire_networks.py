@@ -52,6 +52,9 @@ class NetworkOptionsBody(Body):
     search: Annotated[tuple[HostnameText, ...], Field(description="DNS search domains.")] = ()
     routes: tuple[RouteBody, ...] = ()
     mtu: Mtu = 1500
+    physical_network: Annotated[
+        Name | None, Field(description="Fabric of switches that carries it; null: the only one.")
+    ] = None
     subnet_v6: Annotated[IPv6Network | None, Field(examples=["2001:db8:100::/64"])] = None
     router_v6: Annotated[
         IPv6Address | None, Field(description="IPv6 default route of installed systems.")
@@ -144,6 +147,7 @@ class NetworkAnswer(StoredAnswer):
     search: list[str]
     routes: list[Route]
     mtu: int
+    physical_network: str | None
     subnet_v6: IPv6Network | None
     router_v6: IPv6Address | None
     ranges_v6: list[str]
@@ -168,6 +172,7 @@ class NetworkAnswer(StoredAnswer):
             search=list(network.search),
             routes=list(network.routes),
             mtu=network.mtu,
+            physical_network=network.physical_network,
             subnet_v6=network.subnet_v6,
             router_v6=network.router_v6,
             ranges_v6=[str(part) for part in network.ranges_v6],

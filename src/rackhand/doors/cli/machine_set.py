@@ -48,6 +48,9 @@ class _Vlans(click.ParamType[list[int]]):
 )
 @click.option("--tagged", type=_Vlans(), metavar="N,…", help=_("VLANs that come tagged, or none."))
 @click.option("--lag", metavar="NAME", help=_("LAG of the switch that the port is in, or none."))
+@click.option(
+    "--physical-network", metavar="NAME", help=_("Fabric of switches that it goes to, or none.")
+)
 @click.option("--boot", is_flag=True, help=_("Boots the ramdisk from now on."))
 @click.option("--forget", is_flag=True, help=_("Declare it no more."))
 @output_option
@@ -61,6 +64,7 @@ def set_cables(
     vlan: list[int] | None,
     tagged: list[int] | None,
     lag: str | None,
+    physical_network: str | None,
     boot: bool,
     forget: bool,
     output: str,
@@ -75,6 +79,8 @@ def set_cables(
         change["tagged"] = tagged
     if lag is not None:
         change["group"] = None if lag == _NONE else lag
+    if physical_network is not None:
+        change["physical_network"] = None if physical_network == _NONE else physical_network
     if boot:
         change["boot"] = True
     if not change and not forget:

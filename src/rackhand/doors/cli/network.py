@@ -42,6 +42,7 @@ COLUMNS = [
 ]
 _FACTS = [
     *COLUMNS[:-1],
+    Column(_("PHYSICAL NETWORK"), "physical_network"),
     Column(_("ROUTER"), "router"),
     Column("DNS", "dns"),
     Column("NTP", "ntp"),
@@ -65,6 +66,7 @@ _REQUIRED = {
 
 
 _CLEARED: dict[str, Any] = {
+    "physical_network": None,
     "router": None,
     "dns": [],
     "ntp": [],
@@ -112,6 +114,11 @@ def option_options(command: F) -> F:
             ),
             click.option(
                 "--ntp", multiple=True, metavar=address, help=_("NTP server; repeatable.")
+            ),
+            click.option(
+                "--physical-network",
+                metavar="NAME",
+                help=_("Fabric of switches that carries it, if there are several."),
             ),
             click.option("--mtu", type=int, metavar="BYTES", help=_("MTU; 1500 unless given.")),
             click.option("--subnet-v6", metavar="CIDR", help=_("Its IPv6 subnet.")),
