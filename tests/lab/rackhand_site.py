@@ -252,7 +252,23 @@ class Site:
             target = self.folder / "machines" / log.parent.name
             target.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(log, target / log.name)
+        switch = Path("/run/rackhand-lab") / self.lab_name / "ovs"
+        if switch.exists():
+            self._switch_evidence(switch)
         return self.folder
+
+    def _switch_evidence(self, switch: Path) -> None:
+        """Keep the switch's log, and what it and the gateway know of bonds and neighbours now."""
+        (self.folder / "switch").mkdir(exist_ok=True)
+        for log in switch.glob("*.log"):
+            shutil.copyfile(log, self.folder / "switch" / log.name)
+        ask = ["ovs-appctl", "-t", str(switch / "ovs-vswitchd.ctl")]
+        questions = [[*ask, "bond/show"], [*ask, "lacp/show"], [*ask, "fdb/show", "sw0"]]
+        with (self.folder / "switch/state.txt").open("w") as state:
+            for words in (*questions, self.in_lab("ip", "neighbour")):
+                state.write(f"# {' '.join(words)}\n")
+                state.flush()
+                subprocess.run(words, stdout=state, stderr=state, check=False, timeout=30)
 
     def forget_bulk(self) -> None:
         """Keep of the folder what explains a failure: logs, not images."""

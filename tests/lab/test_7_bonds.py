@@ -33,9 +33,24 @@ def test_it_was_deployed_through_the_first_member_of_the_lag(wide: Site, bonded:
     assert "boot-script-fetched" in stages
 
 
+def aggregated(site: Site, address: str) -> str | None:
+    """What the machine says of bond0, once LACP has put both members into one LAG."""
+    said = site.ssh(address, "cat /proc/net/bonding/bond0")
+    return said if "Number of ports: 2" in said else None
+
+
+def links_by_address(site: Site, lease: Any) -> dict[str, Any] | None:
+    """The machine's links by their addresses, once it has set all of the lease's."""
+    wanted = addresses(lease)
+    links = json.loads(site.ssh(wanted["front"], "ip -json -details address show"))
+    where = {a["local"]: link for link in links for a in link.get("addr_info", [])}
+    return where if where.keys() >= set(wanted.values()) else None
+
+
 def test_both_bonds_are_as_asked_inside_the_machine(wide: Site, bonded: Any) -> None:
     front = addresses(bonded)["front"]
-    lag = wide.ssh(front, "cat /proc/net/bonding/bond0")
+    # The address answers from the first member on; LACP takes its seconds (802.1AX, 6.4).
+    lag = eventually(lambda: aggregated(wide, front), 60, "LACP has both members carry")
     assert "IEEE 802.3ad Dynamic link aggregation" in lag
     assert "Transmit Hash Policy: layer3+4" in lag
     assert "LACP rate: fast" in lag
@@ -46,8 +61,7 @@ def test_both_bonds_are_as_asked_inside_the_machine(wide: Site, bonded: Any) -> 
     backup = wide.ssh(front, "cat /proc/net/bonding/bond1")
     assert "fault-tolerance (active-backup)" in backup
     assert "Primary Slave: None" not in backup
-    links = json.loads(wide.ssh(front, "ip -json -details address show"))
-    where = {a["local"]: link for link in links for a in link.get("addr_info", [])}
+    where = eventually(lambda: links_by_address(wide, bonded), 60, "all addresses are set")
     macs = [nic["mac"] for nic in wide.rack()["q1"]["nics"]]
     assert (where[front]["ifname"], where[front]["address"]) == ("bond0", macs[0])
     for name, vlan, below in (("back", 200, "bond0"), ("store", 300, "bond1")):
