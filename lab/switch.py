@@ -59,8 +59,7 @@ def plug(places: Places, rack: Rack) -> None:
         for number, nic in enumerate(machine.nics):
             tap = tap_name(machine, number)
             if tap not in there:
-                namespace.run(["ip", "-n", places.namespace, "tuntap", "add", tap, "mode", "tap"])
-                namespace.run(["ip", "-n", places.namespace, "link", "set", tap, "up"])
+                _add_tap(places, tap)
             port = cables.port_now(places.machine(machine), number, nic)
             if port and number not in bundled:
                 words += port_words(tap, port)
@@ -68,6 +67,19 @@ def plug(places: Places, rack: Rack) -> None:
             words += _bundle(machine, lag)
     if words:
         vsctl(places, *words)
+
+
+def _add_tap(places: Places, tap: str) -> None:
+    """Make the switch's end of a cable, which must be no host's end.
+
+    The kernel would answer ARP on it for the management node's addresses, which are in this
+    namespace, too: machines would then talk to the tap, on whichever VLAN they are, past
+    the switch.
+    """
+    ip = ["ip", "-n", places.namespace]
+    namespace.run([*ip, "tuntap", "add", tap, "mode", "tap"])
+    namespace.run([*ip, "link", "set", tap, "addrgenmode", "none"])
+    namespace.run([*ip, "link", "set", tap, "arp", "off", "up"])
 
 
 def port_words(tap: str, port: SwitchPort) -> list[str]:

@@ -171,6 +171,13 @@ def test_two_labs_with_the_same_rack_do_not_see_each_other(labs: Path) -> None:
         assert all(name in names for name in ("m1-0", "m1-1", "br-mgmt"))
 
 
+def test_the_switchs_end_of_a_cable_answers_for_no_host(labs: Path) -> None:
+    for tap in ("m1-0", "m1-1"):
+        said = lab("exec", "--name", A.name, "--", "ip", "address", "show", "dev", tap)
+        assert "NOARP" in said
+        assert "inet" not in said
+
+
 def test_power_is_on_during_post_and_reset_runs_post_again(labs: Path) -> None:
     ipmi(A, "chassis", "power", "on")
     assert "is on" in ipmi(A, "chassis", "power", "status")
