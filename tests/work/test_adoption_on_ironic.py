@@ -27,7 +27,7 @@ from rackhand.work.adoption import Credentials
 from .world import World, furnish
 
 NOTHING = Sight()
-NEW, SECOND = Mac("52:54:fc:00:00:01"), Mac("52:54:fc:00:00:02")
+NEW, SECOND = Mac("52:54:ad:00:00:01"), Mac("52:54:ad:00:00:02")
 PATIENCE_STEPS = 300
 
 
@@ -88,7 +88,7 @@ def test_a_stranger_reports_to_a_real_ironic_and_becomes_a_machine(
     world.until_true(lambda: world.discoverer.look().get(adopted.id, NOTHING).awaited)
     boots = real_ironic.folder / "http/pxelinux.cfg" / NEW.replace(":", "-")
     assert "rackhand-probe-vlans=100,200" in boots.read_text()
-    assert post(real_ironic, agent_report([SECOND, Mac("52:54:fc:00:00:03")])) == 404
+    assert post(real_ironic, agent_report([SECOND, Mac("52:54:ad:00:00:03")])) == 404
     assert post(real_ironic, agent_report([SECOND, NEW])) == 202
     world.until_true(lambda: world.adoptions.find(NEW).state is DiscoveryState.REPORTED)
     told = world.adoptions.find(NEW)
