@@ -5,17 +5,18 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from ipaddress import IPv4Interface
 from pathlib import Path
 from typing import Any, NoReturn
 
 import click
 
-from lab import bmc, bmc_records, data_centre, namespace, qmp, switch
+from lab import bmc, bmc_records, cabling, data_centre, namespace, rogue_dhcp, switch
 from lab.disk_content import content_hash
 from lab.errors import LabError
 from lab.inventory import import_file
-from lab.places import MachinePlace, Places
-from lab.rack import Machine
+from lab.places import Places
+from lab.rack import Machine, SwitchPort
 from lab.system_events import EVENTS, event_bytes
 
 _DEMO = Path(__file__).with_name("racks") / "demo.yaml"
@@ -145,7 +146,7 @@ def machine_power(places: Places, machine: Machine) -> None:
 
 @cli.group()
 def cable() -> None:
-    """Pull and plug network cables."""
+    """Pull, plug and move network cables."""
 
 
 def _cable_command(name: str, connected: bool, text: str) -> None:
@@ -153,26 +154,64 @@ def _cable_command(name: str, connected: bool, text: str) -> None:
     @_of_machine
     @click.argument("nic", type=int)
     def change(places: Places, machine: Machine, nic: int) -> None:
-        if not 0 <= nic < len(machine.nics) or machine.nics[nic].port is None:
-            cabled = [str(i) for i, n in enumerate(machine.nics) if n.port]
-            raise LabError(
-                f"{machine.name} has no cabled NIC {nic}", f"cabled: {', '.join(cabled) or 'none'}"
-            )
-        _set_cable(places.machine(machine), nic, connected)
-
-
-def _set_cable(place: MachinePlace, nic: int, connected: bool) -> None:
-    # The file makes it last across power cycles: the runner looks for it.
-    if connected:
-        place.pulled_cable(nic).unlink(missing_ok=True)
-    else:
-        place.pulled_cable(nic).touch()
-    if data_centre.power(place) == "running":
-        qmp.execute(place.control_socket, "set_link", name=f"nic{nic}", up=connected)
+        cabling.set_link(places, machine, nic, connected)
 
 
 _cable_command("pull", False, "Pull the cable of a NIC (0 is the first).")
 _cable_command("plug", True, "Plug the cable of a NIC back in.")
+
+
+_VLAN = click.IntRange(1, 4094)
+
+
+@cable.command("move")
+@_of_machine
+@click.argument("nic", type=int)
+@click.option("--vlan", type=_VLAN, help="Untagged VLAN of the new port.")
+@click.option("--tagged", type=_VLAN, multiple=True, help="A VLAN that comes tagged; repeatable.")
+def cable_move(
+    places: Places, machine: Machine, nic: int, vlan: int | None, tagged: tuple[int, ...]
+) -> None:
+    """Re-plug the cable of a NIC into another switch port, also while it runs."""
+    if len({*tagged, vlan}) <= len(tagged) or (vlan is None and not tagged):
+        raise LabError(
+            "a port needs VLANs, each named once", "--vlan 100, --tagged 200, or both of them"
+        )
+    cabling.move(places, machine, nic, SwitchPort(vlan, tagged))
+
+
+@cli.group("rogue-dhcp")
+def rogue() -> None:
+    """Plug in a DHCP server that is not ours, and take it away."""
+
+
+@rogue.command("start")
+@_named
+@click.option("--vlan", type=_VLAN, required=True, help="VLAN of its port.")
+@click.option(
+    "--address",
+    default="192.168.77.1/24",
+    show_default=True,
+    help="Its own address; it hands out the others of the subnet.",
+)
+def rogue_start(places: Places, vlan: int, address: str) -> None:
+    """Start a real dnsmasq on a host of its own, on a VLAN of the switch."""
+    data_centre.current_rack(places)
+    try:
+        own = IPv4Interface(address)
+    except ValueError as error:
+        raise LabError(f"--address {address}: {error}", "write 192.168.77.1/24") from error
+    rogue_dhcp.start(places, vlan, own)
+
+
+@rogue.command("stop")
+@_named
+@click.option("--vlan", type=_VLAN, required=True, help="VLAN of its port.")
+def rogue_stop(places: Places, vlan: int) -> None:
+    """Unplug it."""
+    data_centre.current_rack(places)
+    if not rogue_dhcp.stop(places, vlan):
+        raise LabError(f"VLAN {vlan} has no foreign DHCP server", "script/lab rogue-dhcp start")
 
 
 @cli.group()

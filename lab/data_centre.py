@@ -9,7 +9,18 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from lab import bmc, namespace, preconditions, process, qemu, rack_file, switch
+from lab import (
+    bmc,
+    cables,
+    lldp_speaker,
+    namespace,
+    preconditions,
+    process,
+    qemu,
+    rack_file,
+    rogue_dhcp,
+    switch,
+)
 from lab.errors import LabError
 from lab.places import RUN_ROOT, MachinePlace, Places
 from lab.rack import Firmware, Machine, Rack
@@ -50,6 +61,8 @@ def _build(places: Places, rack: Rack, file: Path, say: Say) -> None:
     for machine in rack.machines:
         _prepare(machine, places.machine(machine))
     switch.plug(places, rack)
+    if lldp_speaker.start(places, rack):
+        say("LLDP speaker")
     for machine in rack.machines:
         if bmc.start(places, machine):
             say(f"machine {machine.name}: BMC {machine.bmc.address}, power off")
@@ -94,6 +107,7 @@ def down(places: Places, say: Say) -> None:
 
 
 def _remove(places: Places, keep_disks: bool) -> None:
+    rogue_dhcp.remove_all(places)
     namespace.delete(places.namespace)
     for folder in (places.run,) if keep_disks else (places.run, places.disks):
         if folder.exists():
@@ -171,7 +185,7 @@ def _machine_status(machine: Machine, place: MachinePlace) -> MachineStatus:
 
 
 def _cable(place: MachinePlace, machine: Machine, nic: int) -> str:
-    port = machine.nics[nic].port
+    port = cables.port_now(place, nic, machine.nics[nic])
     if port is None:
         return "no cable"
     if place.pulled_cable(nic).exists():

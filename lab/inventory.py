@@ -33,11 +33,12 @@ def _machine(machine: Machine) -> dict[str, Any]:
 
 def _nic(machine: Machine, number: int) -> dict[str, Any]:
     nic = machine.nics[number]
+    port = nic.documented
     entry: dict[str, Any] = {"mac": nic.mac}
-    if nic.port and nic.port.untagged is not None:
-        entry["vlan"] = nic.port.untagged
-    if nic.port and nic.port.tagged:
-        entry["tagged"] = list(nic.port.tagged)
+    if port and port.untagged is not None:
+        entry["vlan"] = port.untagged
+    if port and port.tagged:
+        entry["tagged"] = list(port.tagged)
     if number == 0:
         entry["boot"] = True
     for lag in machine.lags:

@@ -152,6 +152,13 @@ class Spot:
             return lowest
         return value
 
+    def boolean(self) -> bool:
+        """``true`` or ``false``."""
+        if self._tag() != "bool":
+            self.complain(f"{self.path} must be true or false, is {self._tag()}")
+            return False
+        return str(self.node.value).lower() in ("true", "yes", "on")
+
     def choice(self, kind: type[_E]) -> _E:
         """One of an enumeration's words."""
         raw = self.raw()

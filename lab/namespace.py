@@ -33,6 +33,11 @@ def exists(name: str) -> bool:
     return (_FOLDER / name).exists()
 
 
+def names() -> list[str]:
+    """Every named network namespace of this host."""
+    return sorted(entry.name for entry in _FOLDER.iterdir()) if _FOLDER.exists() else []
+
+
 def create(name: str) -> None:
     """Make the namespace, loopback up (all of 127.0.0.0/8 is then local to it)."""
     run(["ip", "netns", "add", name])

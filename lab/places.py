@@ -62,6 +62,10 @@ class MachinePlace:
         """Exists while the cable of NIC ``nic`` is pulled."""
         return self.run / f"nic{nic}.pulled"
 
+    def moved_cable(self, nic: int) -> Path:
+        """Where the cable of NIC ``nic`` ends since it was moved (JSON); absent: as racked."""
+        return self.run / f"nic{nic}.moved"
+
 
 @dataclass(frozen=True)
 class Places:
@@ -102,6 +106,19 @@ class Places:
     def ovs_socket(self) -> Path:
         """Where ``ovs-vsctl --db=unix:…`` reaches the switch."""
         return self.ovs / "db.sock"
+
+    @property
+    def lldp_pid(self) -> Path:
+        """Process id of the switch's LLDP speaker."""
+        return self.run / "lab-lldp.pid"
+
+    def rogue(self, vlan: int) -> Path:
+        """Folder of the foreign DHCP server on a VLAN."""
+        return self.run / "rogue-dhcp" / str(vlan)
+
+    def rogue_namespace(self, vlan: int) -> str:
+        """Its network namespace; a lab's own has no dot in its name."""
+        return f"{self.namespace}.rogue{vlan}"
 
     @property
     def rack_copy(self) -> Path:

@@ -17,6 +17,7 @@ _PROGRAMS = {
     "ipmi_sim": "openipmi",
     "ipmitool": "ipmitool",
     "qemu-system-x86_64": "qemu-system-x86",
+    "dnsmasq": "dnsmasq-base",
     "setpriv": "util-linux",
     "flock": "util-linux",
 }

@@ -19,7 +19,8 @@ BOOT_DISK = "disk"
 _NIC_DEVICE = {
     NicModel.E1000: "e1000",
     NicModel.E1000E: "e1000e",
-    NicModel.VIRTIO: "virtio-net-pci",
+    # Without a speed Linux counts it as unknown, and a bond of such NICs sends no LACP.
+    NicModel.VIRTIO: "virtio-net-pci,speed=1000,duplex=full",
     NicModel.VMXNET3: "vmxnet3",
     NicModel.RTL8139: "rtl8139",
 }

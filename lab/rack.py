@@ -83,11 +83,22 @@ class SwitchPort:
 
 @dataclass(frozen=True)
 class Nic:
-    """One network card; no ``port`` means that no cable is in it."""
+    """One network card; no ``port`` means that no cable is in it.
+
+    ``declared`` is where people believe that its cable ends, when they are wrong.
+    """
 
     model: NicModel
     mac: str
     port: SwitchPort | None
+    declared: SwitchPort | None = None
+    lldp: bool = False
+    """Whether the switch says over LLDP which port this is."""
+
+    @property
+    def documented(self) -> SwitchPort | None:
+        """What somebody would note down for it, right or wrong."""
+        return self.declared or self.port
 
 
 @dataclass(frozen=True)

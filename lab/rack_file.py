@@ -83,7 +83,7 @@ class _Seen:
 
 def _machine(spot: Spot, seen: _Seen) -> Machine | None:
     required = ["name", "model", "cpus", "memory_mib", "disks", "nics", "bmc"]
-    v = spot.mapping(required, ["firmware", "post_s", "sensors", "fru", "lags"])
+    v = spot.mapping(required, ["firmware", "post_s", "sensors", "fru", "lags", "lldp"])
     if any(key not in v for key in required):
         return None
     name = v["name"].text(10)
@@ -100,7 +100,8 @@ def _machine(spot: Spot, seen: _Seen) -> Machine | None:
                 f"{v['disks'].path}: {kind} has room for {most} disks",
                 "put some on another controller",
             )
-    nics = tuple(_nic(s, seen) for s in v["nics"].items())
+    lldp = v["lldp"].boolean() if "lldp" in v else False
+    nics = tuple(_nic(s, seen, lldp) for s in v["nics"].items())
     return Machine(
         name=name,
         model=_model(v["model"], seen),
@@ -127,11 +128,6 @@ def _lags(spot: Spot, nics: tuple[Nic, ...]) -> tuple[Lag, ...]:
             number = s.integer(0, max(len(nics) - 1, 0))
             if number in taken:
                 s.complain(f"{s.path}: NIC {number} is in a LAG already", "name each NIC once")
-            if number < len(nics) and nics[number].model is NicModel.VIRTIO:
-                s.complain(
-                    f"{s.path}: NIC {number} is virtio and tells no speed, so Linux sends no LACP",
-                    "make it e1000",
-                )
             taken.add(number)
             numbers.append(number)
         ports = {nics[number].port for number in numbers if number < len(nics)}
@@ -183,8 +179,8 @@ def _wwn(spot: Spot, seen: _Seen) -> str:
     return wwn
 
 
-def _nic(spot: Spot, seen: _Seen) -> Nic:
-    v = spot.mapping(["model", "mac"], ["port"])
+def _nic(spot: Spot, seen: _Seen, lldp: bool) -> Nic:
+    v = spot.mapping(["model", "mac"], ["port", "declared", "lldp"])
     mac = ""
     if "mac" in v:
         mac = v["mac"].raw().lower()
@@ -199,7 +195,13 @@ def _nic(spot: Spot, seen: _Seen) -> Nic:
         seen.once("MAC", mac, v["mac"])
     model = v["model"].choice(NicModel) if "model" in v else NicModel.E1000
     cabled = "port" in v and not v["port"].is_null()
-    return Nic(model, mac, _port(v["port"]) if cabled else None)
+    return Nic(
+        model,
+        mac,
+        port=_port(v["port"]) if cabled else None,
+        declared=_port(v["declared"]) if "declared" in v else None,
+        lldp=v["lldp"].boolean() if "lldp" in v else lldp,
+    )
 
 
 def _port(spot: Spot) -> SwitchPort:

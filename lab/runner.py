@@ -15,6 +15,7 @@ from typing import Any
 
 _LOCK_FD = 9
 _QMP_DEADLINE_S = 20.0
+_CABLE_FILES = ("pulled", "moved")
 
 
 class Runner:
@@ -81,8 +82,8 @@ class Runner:
                     raise
                 await asyncio.sleep(0.02)
         self._command("qmp_capabilities")
-        pulled = [file.stem for file in self.folder.glob("nic*.pulled")]
-        for nic in {*pulled, *self.start["uncabled"]}:
+        pulled, moved = ({f.stem for f in self.folder.glob(f"nic*.{w}")} for w in _CABLE_FILES)
+        for nic in pulled | ({*self.start["uncabled"]} - moved):
             self._command("set_link", name=nic, up=False)
         self._command("cont")
         return reader

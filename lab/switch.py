@@ -4,7 +4,7 @@ import signal
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from lab import namespace
+from lab import cables, namespace
 from lab.places import Places
 from lab.process import alive, end
 from lab.qemu import tap_name
@@ -59,15 +59,36 @@ def plug(places: Places, rack: Rack) -> None:
         for number, nic in enumerate(machine.nics):
             tap = tap_name(machine, number)
             if tap not in there:
-                namespace.run(["ip", "-n", places.namespace, "tuntap", "add", tap, "mode", "tap"])
-                namespace.run(["ip", "-n", places.namespace, "link", "set", tap, "up"])
-            if nic.port and number not in bundled:
-                words += ["--", "--may-exist", "add-port", SWITCH, tap]
-                words += ["--", "set", "port", tap, *port_settings(nic.port)]
+                _add_tap(places, tap)
+            port = cables.port_now(places.machine(machine), number, nic)
+            if port and number not in bundled:
+                words += port_words(tap, port)
         for lag in machine.lags:
             words += _bundle(machine, lag)
     if words:
         vsctl(places, *words)
+
+
+def _add_tap(places: Places, tap: str) -> None:
+    """Make the switch's end of a cable, which must be no host's end.
+
+    The kernel would answer ARP on it for the management node's addresses, which are in this
+    namespace, too: machines would then talk to the tap, on whichever VLAN they are, past
+    the switch.
+    """
+    ip = ["ip", "-n", places.namespace]
+    namespace.run([*ip, "tuntap", "add", tap, "mode", "tap"])
+    namespace.run([*ip, "link", "set", tap, "addrgenmode", "none"])
+    namespace.run([*ip, "link", "set", tap, "arp", "off", "up"])
+
+
+def port_words(tap: str, port: SwitchPort) -> list[str]:
+    """Open vSwitch's words for one port, whatever it was before."""
+    return [
+        *("--", "--may-exist", "add-port", SWITCH, tap),
+        *("--", "clear", "port", tap, "vlan_mode", "tag", "trunks"),
+        *("--", "set", "port", tap, *port_settings(port)),
+    ]
 
 
 def _bundle(machine: Machine, lag: Lag) -> list[str]:

@@ -6,6 +6,7 @@ test can be run alone, and the steps of n1 and n2 overlap where two processors a
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -13,13 +14,14 @@ from pathlib import Path
 from typing import Any
 
 import deployment_story
+import network_story
 import pytest
 import tampered_images
 from import_story import Imported, import_rack
-from rackhand_site import ARTEFACTS, Site, remove_stale_labs
+from rackhand_site import ARTEFACTS, RACK, ROOT, Site, remove_stale_labs
 from release_story import TAGGED, Released, release_both
 
-SITE = pytest.StashKey[Site]()
+SITES = pytest.StashKey[list[Site]]()
 FAILED = pytest.StashKey[bool]()
 TAIL_LINES = 15
 
@@ -27,24 +29,40 @@ TAIL_LINES = 15
 @pytest.fixture(scope="session")
 def site(pytestconfig: pytest.Config) -> Iterator[Site]:
     """A lab with Rackhand running in it, networks, flavors and the standard image."""
+    remove_stale_labs()
+    with running(pytestconfig) as made:
+        _declare(made)
+        yield made
+
+
+@pytest.fixture(scope="session")
+def wide(pytestconfig: pytest.Config) -> Iterator[Site]:
+    """A lab of machines with many NICs and a Rackhand of its own, with networks."""
+    rack = ROOT / "lab/racks/network.yaml"
+    with running(pytestconfig, rack, suffix="-w") as made:
+        network_story.declare(made)
+        yield made
+
+
+@contextlib.contextmanager
+def running(config: pytest.Config, rack: Path = RACK, suffix: str = "") -> Iterator[Site]:
+    """A lab with Rackhand in it; of a run with failures its logs are kept."""
     for needed in ("ramdisk/kernel", "debian-12/disk.zst"):
         assert (ARTEFACTS / needed).exists(), f"no {ARTEFACTS / needed}: run script/artefacts"
-    remove_stale_labs()
     folder = Path(tempfile.mkdtemp(prefix="rackhand-lab-", dir="/var/tmp"))
     folder.chmod(0o755)
-    made = Site(folder)
-    pytestconfig.stash[SITE] = made
+    made = Site(folder, rack, suffix)
+    config.stash.setdefault(SITES, []).append(made)
     try:
         made.lab_up()
         made.prepare()
         made.start()
-        _declare(made)
         yield made
     finally:
         code = made.stop()
         made.evidence()
         made.lab_down()
-        if pytestconfig.stash.get(FAILED, False):
+        if config.stash.get(FAILED, False):
             made.forget_bulk()
         else:
             shutil.rmtree(folder)
@@ -94,6 +112,30 @@ def tagged(site: Site, released: Released) -> Any:
 
 
 @pytest.fixture(scope="session")
+def wired(wide: Site) -> network_story.Wired:
+    """q1 and o1 inspected, the unknown machine seen."""
+    return network_story.import_and_see(wide)
+
+
+@pytest.fixture(scope="session")
+def begun(wide: Site, wired: network_story.Wired) -> network_story.Begun:
+    """o1 re-plugged, the region added, both leases on their way."""
+    return network_story.mend_and_lease(wide, wired)
+
+
+@pytest.fixture(scope="session")
+def bonded(wide: Site, begun: network_story.Begun) -> Any:
+    """The lease of q1 with both kinds of bond, as it ended."""
+    return wide.settled_lease(network_story.BONDED)
+
+
+@pytest.fixture(scope="session")
+def scattered(wide: Site, begun: network_story.Begun) -> Any:
+    """The lease of o1 on three networks, as it ended."""
+    return wide.settled_lease(network_story.SCATTERED)
+
+
+@pytest.fixture(scope="session")
 def tiny_image(site: Site) -> Path:
     """A folder with an image of one MiB."""
     return tampered_images.tiny(site.folder / "images" / "tiny")
@@ -103,10 +145,9 @@ def tiny_image(site: Site) -> Path:
 def pytest_runtest_makereport(item: pytest.Item) -> Any:
     """Name the kept logs in every failure, and show the last words of the telling ones."""
     report = yield
-    site = item.config.stash.get(SITE, None)
     if report.failed:
         item.config.stash[FAILED] = True
-    if report.failed and site is not None:
+    for site in item.config.stash.get(SITES, []) if report.failed else []:
         kept = site.evidence()
         report.sections.append(("logs", f"kept in {kept} (up.log, state/logs, machines/*)"))
         for log in (site.up_log, site.state / "logs/core.log"):

@@ -23,6 +23,7 @@ RACKHAND = Path(sys.executable).with_name("rackhand")
 CACHE = Path(os.environ.get("RACKHAND_CACHE", "/var/cache/rackhand"))
 ARTEFACTS = CACHE / "artefacts"
 LAB_PREFIX = "e2e-"
+_LAB_NOUNS = ("machine", "cable", "sensor", "sel", "bmc", "disk", "rogue-dhcp")
 
 BOOT_S = 1200.0
 """The longest a machine may take from one resting state to the next, on a busy host."""
@@ -79,7 +80,7 @@ class Site:
 
     def lab(self, *words: str) -> str:
         """Run `script/lab` on this lab; fails with what it said."""
-        noun = 2 if words[0] in ("machine", "cable", "sensor", "sel", "bmc", "disk") else 1
+        noun = 2 if words[0] in _LAB_NOUNS else 1
         named = [*words[:noun], "--name", self.lab_name, *words[noun:]]
         done = subprocess.run(
             [ROOT / "script/lab", *named], capture_output=True, text=True, check=False, timeout=120
@@ -107,6 +108,15 @@ class Site:
         """A log of the lab about a machine: console, runner, chassis."""
         log = Path("/run/rackhand-lab") / self.lab_name / "machines" / machine / f"{name}.log"
         return log.read_text(errors="replace") if log.exists() else ""
+
+    def ipmi(self, machine: str, *words: str) -> None:
+        """Tell a machine's BMC something without Rackhand, as somebody beside it would."""
+        bmc = self.rack()[machine]["bmc"]
+        command = ["ipmitool", "-I", "lanplus", "-C", "3", "-H", f"127.0.1.{bmc['index']}"]
+        login = ["-U", bmc["user"], "-P", bmc["password"]]
+        subprocess.run(
+            self.in_lab(*command, *login, *words), check=True, capture_output=True, timeout=60
+        )
 
     def rack(self) -> dict[str, dict[str, Any]]:
         """The rack file's machines by name."""
@@ -242,7 +252,23 @@ class Site:
             target = self.folder / "machines" / log.parent.name
             target.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(log, target / log.name)
+        switch = Path("/run/rackhand-lab") / self.lab_name / "ovs"
+        if switch.exists():
+            self._switch_evidence(switch)
         return self.folder
+
+    def _switch_evidence(self, switch: Path) -> None:
+        """Keep the switch's log, and what it and the gateway know of bonds and neighbours now."""
+        (self.folder / "switch").mkdir(exist_ok=True)
+        for log in switch.glob("*.log"):
+            shutil.copyfile(log, self.folder / "switch" / log.name)
+        ask = ["ovs-appctl", "-t", str(switch / "ovs-vswitchd.ctl")]
+        questions = [[*ask, "bond/show"], [*ask, "lacp/show"], [*ask, "fdb/show", "sw0"]]
+        with (self.folder / "switch/state.txt").open("w") as state:
+            for words in (*questions, self.in_lab("ip", "neighbour")):
+                state.write(f"# {' '.join(words)}\n")
+                state.flush()
+                subprocess.run(words, stdout=state, stderr=state, check=False, timeout=30)
 
     def forget_bulk(self) -> None:
         """Keep of the folder what explains a failure: logs, not images."""

@@ -1,11 +1,13 @@
 """What the lab hands to ipmi_sim, QEMU and Open vSwitch."""
 
+import json
 import struct
+import subprocess
 from pathlib import Path
 
 import pytest
 
-from lab import bmc, bmc_records, preconditions, qemu, rack_file
+from lab import bmc, bmc_records, lldp, preconditions, qemu, rack_file
 from lab.errors import LabError
 from lab.places import Places
 from lab.rack import SwitchPort
@@ -130,7 +132,7 @@ def test_missing_programs_are_named_with_their_packages(
     monkeypatch.setattr("os.geteuid", lambda: 0)
     with pytest.raises(LabError, match="ipmi_sim") as refused:
         preconditions.require(rack_file.parse(GOOD, "rack.yaml"))
-    assert "apt-get install ipmitool iproute2 openipmi" in refused.value.hint
+    assert "apt-get install dnsmasq-base ipmitool iproute2 openipmi" in refused.value.hint
     monkeypatch.setattr("os.geteuid", lambda: 1000)
     with pytest.raises(LabError, match="needs root"):
         preconditions.require(rack_file.parse(GOOD, "rack.yaml"))
@@ -139,3 +141,40 @@ def test_missing_programs_are_named_with_their_packages(
 def test_too_little_memory_is_a_warning() -> None:
     rack = rack_file.parse(GOOD.replace("memory_mib: 3072", "memory_mib: 1048576", 1), "r.yaml")
     assert any("1051648 MiB" in w for w in preconditions.warnings(rack))
+
+
+# Ironic's own parsers of what its agent hears, in its own environment: not our reading.
+_IRONIC_READS = """
+import json, sys
+from ironic.drivers.modules.inspector import lldp_parsers
+parser = lldp_parsers.LLDPBasicMgmtParser("a-node")
+for kind, value in json.load(sys.stdin):
+    parser.parse_tlv(kind, bytearray.fromhex(value))
+print(json.dumps(parser.nv_dict))
+"""
+
+
+def _tlvs(frame: bytes) -> list[tuple[int, str]]:
+    found, at = [], 14
+    while kind := frame[at] >> 1:
+        length = struct.unpack("!H", frame[at : at + 2])[0] & 0x1FF
+        found.append((kind, frame[at + 2 : at + 2 + length].hex()))
+        at += 2 + length
+    return found
+
+
+def test_ironic_reads_the_ports_vlans_from_our_lldp() -> None:
+    sent = lldp.frame("sw0-demo", "n1-1", SwitchPort(100, (200, 300)))
+    assert sent[:6].hex() == "0180c200000e"
+    assert sent[12:14].hex() == "88cc"
+    root = Path(qemu.__file__).parents[1]
+    read = subprocess.run(
+        [root / ".venv-ironic/bin/python", "-W", "ignore", "-c", _IRONIC_READS],
+        input=json.dumps(_tlvs(sent)), capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    told = json.loads(read.stdout)
+    assert told["switch_system_name"] == "sw0-demo"
+    assert told["switch_port_id"] == "n1-1"
+    assert told["switch_port_untagged_vlan_id"] == 100
+    vlans = {vlan["id"]: vlan["name"] for vlan in told["switch_port_vlans"]}
+    assert vlans == {100: "VLAN0100", 200: "VLAN0200", 300: "VLAN0300"}

@@ -1,7 +1,11 @@
 """A real lab: network namespace, Open vSwitch, ipmi_sim, QEMU; spoken to with ipmitool."""
 
+import contextlib
+import ctypes
 import os
+import re
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -14,6 +18,7 @@ from lab.places import Places
 from lab.process import alive
 
 ROOT = Path(__file__).resolve().parents[2]
+LIBC = ctypes.CDLL(None, use_errno=True)
 A, B = Places("test-a"), Places("test-b")
 RACK = """\
 machines:
@@ -22,6 +27,7 @@ machines:
     cpus: 1
     memory_mib: 256
     post_s: 3
+    lldp: true
     disks: [{controller: ahci, size_gib: 1, serial: T-D1}]
     nics:
       - {model: e1000, mac: "52:54:00:30:01:01", port: {access: 100}}
@@ -76,7 +82,7 @@ def ipmi(places: Places, *words: str, password: str = "right", expect: int = 0) 
     return done.stdout + done.stderr
 
 
-def wait(what: Callable[[], bool], deadline_s: float = 60) -> None:
+def wait(what: Callable[[], object], deadline_s: float = 60) -> None:
     end = time.monotonic() + deadline_s
     while not what():
         assert time.monotonic() < end, "waited too long"
@@ -86,6 +92,29 @@ def wait(what: Callable[[], bool], deadline_s: float = 60) -> None:
 def console(places: Places, machine: str = "m1") -> str:
     log = places.run / "machines" / machine / "console.log"
     return log.read_text(errors="replace") if log.exists() else ""
+
+
+@contextlib.contextmanager
+def packets_in(places: Places, interface: str) -> Iterator[Callable[..., bytes]]:
+    """A raw socket on the switch's end of a cable: hears what the switch sends, too."""
+    with Path("/proc/thread-self/ns/net").open() as here:
+        with (Path("/run/netns") / places.namespace).open() as there:
+            assert LIBC.setns(there.fileno(), 0) == 0
+        try:
+            every_protocol = socket.htons(3)
+            listener = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, every_protocol)
+            listener.bind((interface, 0))
+        finally:
+            assert LIBC.setns(here.fileno(), 0) == 0
+    listener.settimeout(30)
+
+    def receive(wanted: Callable[[bytes], bool]) -> bytes:
+        while not wanted(frame := listener.recv(2048)):
+            pass
+        return frame
+
+    with listener:
+        yield receive
 
 
 def runner_log(places: Places, machine: str = "m1") -> str:
@@ -116,7 +145,7 @@ def labs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         for places in (A, B):
             lab("down", "--name", places.name)
             assert not processes_of(places)
-            left = [places.run, places.disks, Path("/run/netns") / places.namespace]
+            left = [places.run, places.disks, *Path("/run/netns").glob(f"{places.namespace}*")]
             assert not [p for p in left if p.exists()]
 
 
@@ -140,6 +169,13 @@ def test_two_labs_with_the_same_rack_do_not_see_each_other(labs: Path) -> None:
         assert f"unix:{places.run}/ovs/db.sock" in text
         names = lab("exec", "--name", places.name, "--", "ip", "-br", "link")
         assert all(name in names for name in ("m1-0", "m1-1", "br-mgmt"))
+
+
+def test_the_switchs_end_of_a_cable_answers_for_no_host(labs: Path) -> None:
+    for tap in ("m1-0", "m1-1"):
+        said = lab("exec", "--name", A.name, "--", "ip", "address", "show", "dev", tap)
+        assert "NOARP" in said
+        assert "inet" not in said
 
 
 def test_power_is_on_during_post_and_reset_runs_post_again(labs: Path) -> None:
@@ -203,7 +239,35 @@ def test_pulled_cable_stays_pulled_across_power_cycles(labs: Path) -> None:
     lab("cable", "plug", "--name", A.name, "m1", "0")
     # iPXE gives up on a link after a while; the plugged cable must not need a power cycle.
     wait(lambda: "Configuring (net0" in console(A)[seen:])
-    assert "no cabled NIC 7" in lab("cable", "pull", "--name", A.name, "m1", "7", expect=1)
+    assert "m1 has no NIC 7" in lab("cable", "pull", "--name", A.name, "m1", "7", expect=1)
+
+
+def test_a_moved_cable_meets_the_foreign_dhcp_server_of_its_new_vlan(labs: Path) -> None:
+    """Left running: `down` must take it along."""
+    lab("rogue-dhcp", "start", "--name", A.name, "--vlan", "300", "--address", "192.168.9.1/24")
+    log = A.rogue(300) / "log"
+    lab("cable", "move", "--name", A.name, "m1", "0", "--vlan", "300", "--tagged", "100")
+    assert "0: 300+100t" in lab("status", "--name", A.name)
+    assert "vlan: 100" in lab("inventory", "--name", A.name), "papers do not follow a cable"
+    ipmi(A, "chassis", "bootdev", "pxe")
+    ipmi(A, "chassis", "power", "on")
+    wait(lambda: re.search(r"DHCPACK.* 192\.168\.9\.\d+ 52:54:00:30:01:01", log.read_text()))
+    said = lab("rogue-dhcp", "start", "--name", A.name, "--vlan", "300", expect=1)
+    assert "has a foreign DHCP server already" in said
+    lab("rogue-dhcp", "start", "--name", B.name, "--vlan", "300")
+    lab("rogue-dhcp", "stop", "--name", B.name, "--vlan", "300")
+    assert not B.rogue(300).exists()
+    lab("cable", "move", "--name", A.name, "m1", "0", "--vlan", "100")
+    assert "0: 100," in lab("status", "--name", A.name)
+
+
+def test_the_switch_says_over_lldp_which_port_it_is(labs: Path) -> None:
+    ipmi(A, "chassis", "power", "on")
+    wait(lambda: "running" in lab("machine", "power", "--name", A.name, "m1"))
+    with packets_in(A, "m1-1") as receive:
+        frame = receive(lambda seen: seen[12:14] == b"\x88\xcc")
+    assert b"\x05m1-1" in frame
+    assert bytes.fromhex("fe060080c2010064") in frame, "port VLAN 100 (IEEE 802.1Q, D.2.1)"
 
 
 def test_wrong_password_is_refused_by_a_bmc_that_answers(labs: Path) -> None:

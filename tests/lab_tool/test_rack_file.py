@@ -53,13 +53,30 @@ def test_lags_bundle_nics_of_equal_ports() -> None:
     assert [nic.get("group") for nic in nics] == ["n1-lag0", None, "n1-lag0"]
     for wrong, word in (
         ("[0, 1]", "different ports"),
-        ("[0, 1]", "sends no LACP"),
         ("[0, 0]", "already"),
         ("[0]", "2"),
     ):
         text = equal.replace("    bmc: {index: 11", lags.replace("[0, 2]", wrong), 1)
         with pytest.raises(FileRefusedError, match=word):
             rack_file.parse(text, "r")
+
+
+def test_cabling_is_declared_as_people_believe_it_and_lldp_is_per_machine_or_port() -> None:
+    text = GOOD.replace(
+        '"52:54:00:10:01:02", port', '"52:54:00:10:01:02", declared: {access: 400}, port'
+    ).replace("port: {access: 100}}", "port: {access: 100}, lldp: false}")
+    rack = rack_file.parse(text.replace("    post_s: 1.5", "    lldp: true", 1), "r")
+    nics = rack.machines[0].nics
+    assert nics[1].port == SwitchPort(100, (200, 300))
+    assert [nic.lldp for nic in nics] == [False, True, True]
+    told = yaml.safe_load(import_file(rack))["machines"][0]["nics"]
+    assert [(nic.get("vlan"), nic.get("tagged")) for nic in told] == [
+        (100, None),
+        (400, None),
+        (None, None),
+    ]
+    with pytest.raises(FileRefusedError, match="true or false"):
+        rack_file.parse(GOOD.replace("    post_s: 1.5", "    lldp: 3", 1), "r")
 
 
 def test_good_file_becomes_the_rack_it_describes() -> None:

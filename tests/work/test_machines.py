@@ -13,10 +13,11 @@ from rackhand.model.errors import (
     EngineRefused,
     EngineUnreachable,
     InvalidFile,
+    InvalidValue,
     WrongState,
 )
 from rackhand.model.lease import LeaseState
-from rackhand.model.machine import BmcAddress, BmcCredentials, MachineState, Wire
+from rackhand.model.machine import BmcAddress, BmcCredentials, Hardware, MachineState, Wire
 from rackhand.model.names import Mac
 from rackhand.ports.engine import Enrolment
 from rackhand.work.machines import MachineEntry, Power
@@ -35,6 +36,25 @@ class PickyEngine(FakeEngine):
         super().enrol(enrolment)  # the half that was done before the error
         if enrolment.name == self._name:
             raise self._error
+
+
+class Unreadable(FakeEngine):
+    """Holds findings in another release's words."""
+
+    def hardware(self, machine_id: UUID) -> Hardware | None:
+        if super().hardware(machine_id) is None:
+            return None
+        raise InvalidValue("inventory", "a key 'driver'", "is wrong in the inspection")
+
+
+def test_findings_that_cannot_be_read_are_told_and_not_waited_for_in_silence() -> None:
+    world = furnish(World(engine=Unreadable()))
+    world.step(30)
+    n1 = world.machines.find("n1").machine
+    assert world.kinds(n1.id).count("machine.call-failed") == 1
+    assert "machine n1: inventory: \"a key 'driver'\" is wrong in the inspection" in "; ".join(
+        world.sentences()
+    )
 
 
 def nothing_of(world: World, *names: str) -> None:

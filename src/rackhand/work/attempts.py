@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from rackhand.model.errors import AskedWrongly, CallFailed
+from rackhand.model.errors import AskedWrongly, CallFailed, InvalidValue, RackhandError
 from rackhand.ports.store import Store
 from rackhand.work.backoff import Backoff
 from rackhand.work.outcome import Done, InProgress, MachineFailed, Outcome, Refused
@@ -62,6 +62,10 @@ class Attempts:
         kind, _, name = subject
         try:
             outcome = act()
+        except InvalidValue as error:
+            # No race: what the engine holds cannot be read, e.g. another ramdisk's report.
+            self.failed(subject, f"{kind}.call-failed", error)
+            return
         except AskedWrongly as error:
             # Somebody changed the row since it was read: look again.
             LOG.debug("%s %s: %s", kind, name, error)
@@ -73,7 +77,7 @@ class Attempts:
         self.succeeded(subject)
         self._take(subject, outcome)
 
-    def failed(self, subject: Subject, event: str, error: CallFailed) -> None:
+    def failed(self, subject: Subject, event: str, error: RackhandError) -> None:
         """Note a failed call: logged and told when it is another than before."""
         kind, key, name = subject
         self._come_again(SOON_S)
