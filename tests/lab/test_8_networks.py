@@ -106,6 +106,9 @@ def test_each_network_is_on_the_nic_that_its_cable_leads_to(wide: Site, scattere
     macs = macs_of(wide, "o1")
     asked = {one["network"]: where[one["address"]] for one in assigned}
     assert asked == {"region": macs[1], "store": macs[MISCABLED], "front": macs[0]}
+    scopes = {a["local"]: a["scope"] for link in links for a in link.get("addr_info", [])}
+    unasked = [one for one, scope in scopes.items() if ":" in one and scope == "global"]
+    assert unasked == [], "addresses that no network gave it"
     others = set(macs) - set(asked.values())
     up = {link["address"] for link in links if link["operstate"] == "UP"}
     assert not up & others

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path, PurePosixPath
-
-import pytest
 
 from rackhand.model.names import Mac
 from rackhand.model.network import DhcpHost, GatewayNetwork
@@ -34,14 +31,13 @@ PATHS = DnsmasqPaths(
 )
 
 
-def conf(*, advertise: bool = True) -> str:
+def conf() -> str:
     return dnsmasq_conf(
         NETWORK,
         "svc100",
         "http://10.255.255.1/boot.ipxe",
         PATHS,
         ("dnsmasq", "rackhand"),
-        advertise=advertise,
     )
 
 
@@ -50,17 +46,6 @@ def test_the_configuration_is_as_agreed() -> None:
     assert dnsmasq_hosts(NETWORK.hosts) == (GOLDEN / "hosts").read_text()
 
 
-def test_without_ipv6_nothing_is_advertised() -> None:
-    left_out = set(conf().splitlines()) - set(conf(advertise=False).splitlines())
-    assert left_out == {
-        "# Lifetime 0: nobody's default router, yet iPXE stops waiting for one.",
-        "enable-ra",
-        "dhcp-range=fd00:100::,ra-only,64,1h",
-        "ra-param=svc100,0,0",
-    }
-
-
-@pytest.mark.skipif(shutil.which("dnsmasq") is None, reason="needs dnsmasq")
 def test_dnsmasq_itself_accepts_the_configuration(tmp_path: Path) -> None:
     file = tmp_path / "dnsmasq.conf"
     file.write_text(conf())

@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import random
 import socket
+import struct
 import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from ipaddress import IPv4Address
+from ipaddress import IPv4Address, IPv6Address
 from pathlib import Path
 
 import namespaces
@@ -20,8 +21,10 @@ from gateway_site import FIRST, SECOND, STRANGER, A, B, Site, eventually, networ
 
 from rackhand.adapters.dhcp_ears import parse_dhcp_frame
 from rackhand.model.names import Mac
+from rackhand.render.address_probes import icmpv6_checksum
 from rackhand.render.dhcp_message import client_frame, discover
 from rackhand.render.dhcp_watch import WATCH_CLASS, watch_frame, watch_mac
+from rackhand.render.router_advertisement import link_local
 from rackhand.render.vlan_probe import mark, probe_frame
 from rackhand.up.ears import CHECK_S
 from rackhand.up.overheard import Kind, Notice
@@ -229,3 +232,48 @@ def test_the_watch_has_one_address_of_its_own_per_vlan_and_gateway() -> None:
     assert watch_mac(here) == watch_mac(network((B, SECOND)))
     assert watch_mac(here) != watch_mac(there)
     assert int(watch_mac(here)[:2], 16) & 0b11 == 0b10, "local, unicast"
+
+
+class TestRouters:
+    def test_a_known_mac_is_told_of_no_router_and_others_nothing(self, site: Site) -> None:
+        site.follow(network((A, FIRST)))
+        listening(site)
+        with (
+            namespaces.inside(site.client_namespace),
+            socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(0x86DD)) as link,
+        ):
+            link.bind(("cl100", 0x86DD))
+            link.settimeout(1)
+            link.send(solicitation(STRANGER))
+            link.send(solicitation(A))
+            answer = advertised(link)
+        assert answer[:6] == bytes.fromhex(A.replace(":", ""))
+        assert struct.unpack_from("!H", answer, 60) == (0,), "nobody's default router"
+        assert len(answer) == 70, "no prefix to make an address of"
+
+    def test_the_gateway_has_no_ipv6_address_of_its_own_there(self, site: Site) -> None:
+        site.follow(network((A, FIRST)))
+        listening(site)
+        shown = namespaces.ip("-n", site.server_namespace, "-6", "addr", "show", "scope", "global")
+        assert "svc100" not in shown
+
+
+def solicitation(sender: Mac) -> bytes:
+    """A router solicitation as firmware sends it (RFC 4861, 4.1)."""
+    source, routers = link_local(sender).packed, IPv6Address("ff02::2").packed
+    bare = struct.pack("!BBHI", 133, 0, 0, 0)
+    message = struct.pack("!BBHI", 133, 0, icmpv6_checksum(source, routers, bare), 0)
+    header = struct.pack("!IHBB", 6 << 28, len(message), 58, 255) + source + routers
+    return (
+        b"\x33\x33\x00\x00\x00\x02"
+        + bytes.fromhex(sender.replace(":", ""))
+        + (b"\x86\xdd" + header + message)
+    )
+
+
+def advertised(link: socket.socket) -> bytes:
+    """Return the next router advertisement that comes in."""
+    while True:
+        frame = link.recv(2000)
+        if frame[12:14] == b"\x86\xdd" and frame[54] == 134:
+            return frame

@@ -182,7 +182,6 @@ def test_a_network_is_served_within_two_seconds_of_being_added(site: Installatio
     site.api("/v1/zones", {"name": "lab"})
     site.api("/v1/networks", NETWORK)
     eventually(lambda: "dnsmasq of network front (VLAN 100) … ready" in site.said(), 2)
-    assert "fd00:100::1/64" in namespaces.ip("-n", site.namespace, "-br", "addr")
 
 
 @pytest.fixture(scope="module")

@@ -43,8 +43,6 @@ class NetworkDnsmasq:
         interface: str,
         boot_url: str,
         run_as: tuple[str, str],
-        *,
-        advertise: bool,
     ) -> tuple[bool, bool]:
         """Write both files, each in one step; says whether (configuration, hosts) changed.
 
@@ -60,7 +58,7 @@ class NetworkDnsmasq:
             pid=PurePosixPath(self._folder / "pid"),
             tftp_root=PurePosixPath(self._tftp_root),
         )
-        conf = dnsmasq_conf(network, interface, boot_url, paths, run_as, advertise=advertise)
+        conf = dnsmasq_conf(network, interface, boot_url, paths, run_as)
         return (
             _replace(self.conf, conf, group),
             _replace(self.hosts, dnsmasq_hosts(network.hosts), group),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 from collections.abc import Collection, Sequence
-from ipaddress import IPv4Address, IPv4Interface, IPv6Address, IPv6Interface, ip_address
+from ipaddress import IPv4Address, IPv4Interface, IPv6Address, ip_address
 from pathlib import Path
 
 from rackhand.model.errors import CallFailed
@@ -34,19 +34,12 @@ def link_exists(name: str) -> bool:
     return shown.returncode == 0
 
 
-def has_ipv6() -> bool:
-    """Whether the kernel speaks IPv6."""
-    return IPV6_SETTINGS.exists()
-
-
-def ensure_addresses(name: str, wanted: Collection[IPv4Interface | IPv6Interface]) -> None:
+def ensure_addresses(name: str, wanted: Collection[IPv4Interface]) -> None:
     """Bring the interface up with exactly these addresses, link-local ones apart."""
     hint = f"see `ip address show dev {name}`"
-    if has_ipv6():
-        # A site may switch IPv6 off for all interfaces; ours need it to end iPXE's wait.
-        # Our own advertisements must not configure us.
-        for key in ("disable_ipv6", "accept_ra"):
-            (IPV6_SETTINGS / "conf" / name / key).write_text("0")
+    if IPV6_SETTINGS.exists():
+        # Somebody's router on the VLAN must not configure us.
+        (IPV6_SETTINGS / "conf" / name / "accept_ra").write_text("0")
     found = json.loads(ran(("ip", "-json", "address", "show", "dev", name), hint))
     present = {
         f"{entry['local']}/{entry['prefixlen']}"
@@ -54,13 +47,11 @@ def ensure_addresses(name: str, wanted: Collection[IPv4Interface | IPv6Interface
         for entry in link.get("addr_info", ())
         if entry.get("scope") == "global"
     }
-    texts = {str(address): address for address in wanted}
-    for text in present - set(texts):
+    texts = {str(address) for address in wanted}
+    for text in present - texts:
         ran(("ip", "address", "delete", text, "dev", name), hint)
-    for text in set(texts) - present:
-        # No duplicate address detection: dnsmasq binds the address at once.
-        extra = ("nodad",) if texts[text].version == 6 else ("brd", "+")
-        ran(("ip", "address", "add", text, *extra, "dev", name), hint)
+    for text in texts - present:
+        ran(("ip", "address", "add", text, "brd", "+", "dev", name), hint)
     ran(("ip", "link", "set", "dev", name, "up"), hint)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Interface, IPv6Network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from uuid import UUID
 
 from rackhand.model.errors import InvalidValue
@@ -89,15 +89,6 @@ class Network:
     routes: tuple[Route, ...] = ()
     physical_network: str | None = None
     generation: int = 1
-
-
-def ra_interface(vlan: int) -> IPv6Interface:
-    """Return the gateway's address of the prefix that it advertises on a VLAN.
-
-    A router advertisement ends iPXE's wait of 13 s for one; dnsmasq advertises only
-    prefixes of which the interface has an address (RFC 4193 local prefix).
-    """
-    return IPv6Interface(f"fd00:{vlan}::1/64")
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,8 +37,8 @@ def _solicitation(address: IPv6Address, sender: Mac) -> bytes:
     """A neighbour solicitation from ``::``: duplicate address detection (RFC 4862, 5.4.2)."""
     group = _SOLICITED_NODE + address.packed[13:]
     bare = _NEIGHBOUR.pack(_SOLICITATION, 0, 0, 0, address.packed)
-    pseudo = bytes(16) + group + struct.pack("!IHBB", len(bare), 0, 0, _ICMPV6)
-    message = _NEIGHBOUR.pack(_SOLICITATION, 0, _checksum(pseudo + bare), 0, address.packed)
+    summed = icmpv6_checksum(bytes(16), group, bare)
+    message = _NEIGHBOUR.pack(_SOLICITATION, 0, summed, 0, address.packed)
     header = _IPV6_HEADER.pack(6 << 28, len(message), _ICMPV6, _HOP_LIMIT, bytes(16), group)
     ethernet = b"\x33\x33" + group[-4:] + _packed(sender) + struct.pack("!H", _IPV6)
     return ethernet + header + message
@@ -81,6 +81,11 @@ def _claim_in_icmpv6(frame: bytes) -> tuple[IpAddress, Mac] | None:
     if kind != _ADVERTISEMENT and not detecting:
         return None
     return IPv6Address(target), Mac(frame[6:12].hex(":"))
+
+
+def icmpv6_checksum(source: bytes, target: bytes, message: bytes) -> int:
+    """Return the checksum of a message whose own checksum field is zero (RFC 4443, 2.3)."""
+    return _checksum(source + target + struct.pack("!IHBB", len(message), 0, 0, _ICMPV6) + message)
 
 
 def _checksum(data: bytes) -> int:

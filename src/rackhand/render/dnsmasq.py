@@ -1,4 +1,4 @@
-"""dnsmasq's files for one network: DHCP, TFTP and router advertisements, no DNS."""
+"""dnsmasq's files for one network: DHCP and TFTP, no DNS."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address
 from pathlib import PurePosixPath
 
-from rackhand.model.network import DhcpHost, GatewayNetwork, ra_interface
+from rackhand.model.network import DhcpHost, GatewayNetwork
 from rackhand.render.dhcp_watch import WATCH_CLASS
 from rackhand.render.vlan_probe import PROBE_CLASS
 
@@ -31,13 +31,10 @@ def dnsmasq_conf(
     boot_url: str,
     paths: DnsmasqPaths,
     run_as: tuple[str, str],
-    *,
-    advertise: bool = True,
 ) -> str:
     """Return dnsmasq.conf: answers MACs of the hosts file only, on ``interface`` only.
 
-    ``boot_url`` is iPXE's first script; ``run_as`` is the user and group it drops to;
-    ``advertise`` is False on a host without IPv6.
+    ``boot_url`` is iPXE's first script; ``run_as`` is the user and group it drops to.
     """
     user, group = run_as
     lines = [
@@ -72,7 +69,6 @@ def dnsmasq_conf(
         f"enable-tftp={interface}",
         f"tftp-root={paths.tftp_root}",
         "",
-        *(_advertisements(network.vlan, interface) if advertise else ()),
         f"pid-file={paths.pid}",
         # Standard error, which the supervisor keeps in the network's log.
         "log-facility=-",
@@ -92,16 +88,6 @@ def _answered(network: GatewayNetwork, hosts: PurePosixPath) -> tuple[str, ...]:
         f"dhcp-vendorclass=set:mute,{PROBE_CLASS}",
         f"dhcp-vendorclass=set:mute,{WATCH_CLASS}",
         "dhcp-ignore=tag:mute",
-    )
-
-
-def _advertisements(vlan: int, interface: str) -> tuple[str, ...]:
-    return (
-        "# Lifetime 0: nobody's default router, yet iPXE stops waiting for one.",
-        "enable-ra",
-        f"dhcp-range={ra_interface(vlan).network.network_address},ra-only,64,1h",
-        f"ra-param={interface},0,0",
-        "",
     )
 
 

@@ -8,7 +8,7 @@ from types import MappingProxyType
 
 from rackhand.model.errors import AlreadyExists, InvalidValue, WrongState
 from rackhand.model.names import Mac
-from rackhand.model.network import AddressRange, IpAddress, Network, Reservation, ra_interface
+from rackhand.model.network import AddressRange, IpAddress, Network, Reservation
 
 NOBODY: Mapping[IpAddress, Mac] = MappingProxyType({})
 
@@ -85,7 +85,6 @@ def kept_back_v4(network: Network) -> dict[IpAddress, str]:
 def kept_back_v6(network: Network) -> dict[IpAddress, str]:
     """Return the IPv6 addresses that are never handed out, each with what it is."""
     found = _servers(network)
-    found[ra_interface(network.vlan).ip] = "the gateway"
     if network.router_v6 is not None:
         found[network.router_v6] = "the router"
     if network.subnet_v6 is not None and network.subnet_v6.prefixlen < 127:

@@ -15,7 +15,6 @@ from rackhand.model.network import (
     Reservation,
     Zone,
     parse_vlan,
-    ra_interface,
 )
 from rackhand.rules.addressing import kept_back_v4, kept_back_v6
 
@@ -79,15 +78,10 @@ def _check_beside(new: Network, other: Network) -> None:
         raise AlreadyExists(
             "network", "subnet", str(new.subnet), f"network {other.name} ({other.subnet})"
         )
-    if new.subnet_v6 is not None:
-        taken = ra_interface(other.vlan).network  # the gateway advertises it there
-        for theirs in (other.subnet_v6, taken):
-            if theirs is not None and theirs.overlaps(new.subnet_v6):
-                holder = f"network {other.name} ({theirs})"
-                raise AlreadyExists("network", "subnet_v6", str(new.subnet_v6), holder)
-    if other.subnet_v6 is not None and other.subnet_v6.overlaps(ra_interface(new.vlan).network):
-        holder = f"network {other.name} ({other.subnet_v6} overlaps fd00:{new.vlan}::/64)"
-        raise AlreadyExists("network", "vlan", str(new.vlan), holder)
+    ours, theirs = new.subnet_v6, other.subnet_v6
+    if ours is not None and theirs is not None and theirs.overlaps(ours):
+        holder = f"network {other.name} ({theirs})"
+        raise AlreadyExists("network", "subnet_v6", str(ours), holder)
 
 
 def _check_own_addresses(new: Network) -> None:

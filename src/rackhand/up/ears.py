@@ -1,4 +1,7 @@
-"""The gateway's ears: one thread that hears DHCP on every network, and asks now and then."""
+"""The gateway's ears: one thread that hears DHCP on every network, and asks now and then.
+
+It also ends the wait of known machines' firmware for an IPv6 router.
+"""
 
 from __future__ import annotations
 
@@ -11,8 +14,10 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 
 from rackhand.adapters.dhcp_ears import DhcpEar
+from rackhand.adapters.router_ears import RouterEar
 from rackhand.model.network import GatewayNetwork
 from rackhand.render.dhcp_watch import watch_frame, watch_mac
 from rackhand.up.overheard import Notice, understand
@@ -33,6 +38,7 @@ class _Post:
     network: GatewayNetwork
     interface: str
     ear: DhcpEar
+    router_ear: RouterEar
     watch_at: float
 
 
@@ -116,7 +122,7 @@ class Ears(threading.Thread):
                 woken = any(key.fd == self._wake_read for key, _ in ready)
                 for key, _ in ready:
                     if key.data is not None:
-                        self._hear(selector, key.data)
+                        key.data()
                 if woken or time.monotonic() >= check_at:
                     self._drain()
                     self._follow(selector)
@@ -151,7 +157,12 @@ class Ears(threading.Thread):
 
     def _open(self, selector: selectors.BaseSelector, vlan: int, want: _Wanted) -> None:
         try:
-            ear = DhcpEar(want.interface, watch_mac(want.network))
+            with contextlib.ExitStack() as opened:
+                ear = opened.enter_context(
+                    contextlib.closing(DhcpEar(want.interface, watch_mac(want.network)))
+                )
+                router_ear = RouterEar(want.interface)
+                opened.pop_all()
         except OSError as error:
             if self._deaf.get(vlan) != str(error):
                 self._deaf[vlan] = str(error)
@@ -161,22 +172,39 @@ class Ears(threading.Thread):
                 )
             return
         self._deaf.pop(vlan, None)
-        post = _Post(want.network, want.interface, ear, time.monotonic() + FIRST_WATCH_S)
+        watch_at = time.monotonic() + FIRST_WATCH_S
+        post = _Post(want.network, want.interface, ear, router_ear, watch_at)
         self._posts[vlan] = post
-        selector.register(ear, selectors.EVENT_READ, post)
+        selector.register(ear, selectors.EVENT_READ, partial(self._hear, selector, post))
+        selector.register(router_ear, selectors.EVENT_READ, partial(self._answer, selector, post))
 
     def _close(self, selector: selectors.BaseSelector, vlan: int) -> None:
         post = self._posts.pop(vlan)
-        selector.unregister(post.ear)
-        post.ear.close()
+        for ear in (post.ear, post.router_ear):
+            selector.unregister(ear)
+            ear.close()
 
     def _hear(self, selector: selectors.BaseSelector, post: _Post) -> None:
+        def one() -> None:
+            heard = post.ear.hear()
+            notice = None if heard is None else understand(heard, post.network)
+            if notice is not None:
+                self._tell(notice)
+
+        self._take_all(selector, post, one)
+
+    def _answer(self, selector: selectors.BaseSelector, post: _Post) -> None:
+        known = {host.mac for host in post.network.hosts}
+        self._take_all(selector, post, lambda: post.router_ear.answer(known))
+
+    def _take_all(
+        self, selector: selectors.BaseSelector, post: _Post, one: Callable[[], None]
+    ) -> None:
+        if self._posts.get(post.network.vlan) is not post:
+            return  # closed a moment ago, in the same round
         try:
             for _ in range(_AT_ONCE):
-                heard = post.ear.hear()
-                notice = None if heard is None else understand(heard, post.network)
-                if notice is not None:
-                    self._tell(notice)
+                one()
         except BlockingIOError:
             pass
         except OSError:  # the interface went down or away: opened again at the next look

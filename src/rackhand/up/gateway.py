@@ -13,10 +13,10 @@ from typing import Any, Protocol
 from urllib.parse import urlencode
 
 from rackhand.adapters.dnsmasq import NetworkDnsmasq, wait_for
-from rackhand.adapters.ip_link import ensure_addresses, has_ipv6
+from rackhand.adapters.ip_link import ensure_addresses
 from rackhand.model.errors import CallFailed, RackhandError
 from rackhand.model.names import parse_mac
-from rackhand.model.network import DhcpHost, GatewayNetwork, GatewayPlan, ra_interface
+from rackhand.model.network import DhcpHost, GatewayNetwork, GatewayPlan
 from rackhand.up.core_desk import CoreDesk
 from rackhand.up.ears import Ears
 from rackhand.up.program import Program
@@ -162,8 +162,7 @@ class Gateway(threading.Thread):
             self._supervisor.drop(_program_name(old))
         interface = ports.ensure(network.vlan, network.mtu)
         own = IPv4Interface((network.gateway_address, network.subnet.prefixlen))
-        advertise = has_ipv6()
-        ensure_addresses(interface, {own, ra_interface(network.vlan)} if advertise else {own})
+        ensure_addresses(interface, {own})
         self._ears.listen(network, interface)
         dnsmasq = NetworkDnsmasq(place.folder / str(network.vlan), place.tftp_root)
         read_from = dnsmasq.log_size()
@@ -172,7 +171,6 @@ class Gateway(threading.Thread):
             interface,
             place.boot_url,
             (place.dnsmasq_user, place.dnsmasq_group),
-            advertise=advertise,
         )
         name = _program_name(network)
         self._served[network.vlan] = network
