@@ -17,6 +17,14 @@ import yaml
 from rackhand_site import ARTEFACTS, BOOT_S, Answer, Site, eventually
 
 NETWORKS = {"front": (100, "10.100.0"), "back": (200, "10.200.0"), "store": (300, "10.30.0")}
+STORE_V6, ROUTE = "2001:db8:300", "192.0.2.0/24"
+"""What network store has besides: an IPv6 subnet, and a route behind its .1."""
+MORE = {
+    "store": [
+        *("--subnet-v6", f"{STORE_V6}::/64", "--range-v6", f"{STORE_V6}::20-{STORE_V6}::99"),
+        *("--route", f"{ROUTE}=10.30.0.1"),
+    ]
+}
 REGION, REGION_VLAN, REGION_NET = "region", 400, "10.40.0"
 MISCABLED, DECLARED_VLAN, REAL_VLAN = 6, 300, 200
 """NIC 6 of o1."""
@@ -54,10 +62,10 @@ def declare(site: Site) -> None:
 
 
 def add_network(site: Site, name: str, vlan: int, net: str) -> None:
-    """Add a /24 whose router would be .2, with .20 to .99 to use."""
+    """Add a /24 with a time server at .2, with .20 to .99 to use."""
     subnet = ["--vlan", str(vlan), "--subnet", f"{net}.0/24", "--gateway", f"{net}.2"]
-    ranges = ["--range", f"{net}.20-{net}.99"]
-    site.done("network", "add", name, "--zone", "lab", *subnet, *ranges)
+    more = ["--range", f"{net}.20-{net}.99", "--ntp", f"{net}.2", *MORE.get(name, ())]
+    site.done("network", "add", name, "--zone", "lab", *subnet, *more)
 
 
 @dataclass(frozen=True)

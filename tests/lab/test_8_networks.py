@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from typing import Any
 
@@ -14,7 +15,9 @@ from network_story import (
     REGION,
     REGION_NET,
     REGION_VLAN,
+    ROUTE,
     SCATTERED,
+    STORE_V6,
     UNKNOWN,
     Begun,
     Wired,
@@ -107,11 +110,27 @@ def test_each_network_is_on_the_nic_that_its_cable_leads_to(wide: Site, scattere
     asked = {one["network"]: where[one["address"]] for one in assigned}
     assert asked == {"region": macs[1], "store": macs[MISCABLED], "front": macs[0]}
     scopes = {a["local"]: a["scope"] for link in links for a in link.get("addr_info", [])}
-    unasked = [one for one, scope in scopes.items() if ":" in one and scope == "global"]
-    assert unasked == [], "addresses that no network gave it"
+    given = [one["address_v6"] for one in assigned if one["address_v6"]]
+    assert [one for one, scope in scopes.items() if ":" in one and scope == "global"] == given
     others = set(macs) - set(asked.values())
     up = {link["address"] for link in links if link["operstate"] == "UP"}
     assert not up & others
+
+
+def test_ipv6_routes_and_time_servers_are_inside_the_machine(wide: Site, scattered: Any) -> None:
+    assigned = {one["network"]: one for one in scattered["placement"]["assignments"]}
+    first = assigned[REGION]["address"]
+    store = assigned["store"]
+    assert store["address_v6"].startswith(f"{STORE_V6}::")
+    links = json.loads(wide.ssh(first, "ip -json address show"))
+    on = {a["local"]: link["ifname"] for link in links for a in link.get("addr_info", [])}
+    assert on[store["address_v6"]] == on[store["address"]]
+    (route,) = json.loads(wide.ssh(first, f"ip -json route show {ROUTE}"))
+    assert (route["gateway"], route["dev"]) == ("10.30.0.1", on[store["address"]])
+    times = wide.ssh(first, "cat /etc/systemd/timesyncd.conf.d/*.conf")
+    (servers,) = re.findall(r"^NTP=(.*)$", times, re.MULTILINE)
+    assert set(servers.split()) == {f"{REGION_NET}.2", "10.30.0.2", "10.100.0.2"}
+    assert wide.ssh(first, "systemctl is-active systemd-timesyncd").strip() == "active"
 
 
 def test_the_networks_reach_their_own_vlans_only(wide: Site, scattered: Any) -> None:
