@@ -127,9 +127,14 @@ def test_ipv6_routes_and_time_servers_are_inside_the_machine(wide: Site, scatter
     assert on[store["address_v6"]] == on[store["address"]]
     (route,) = json.loads(wide.ssh(first, f"ip -json route show {ROUTE}"))
     assert (route["gateway"], route["dev"]) == ("10.30.0.1", on[store["address"]])
-    times = wide.ssh(first, "cat /etc/systemd/timesyncd.conf.d/*.conf")
-    (servers,) = re.findall(r"^NTP=(.*)$", times, re.MULTILINE)
-    assert set(servers.split()) == {f"{REGION_NET}.2", "10.30.0.2", "10.100.0.2"}
+
+    def servers() -> list[str]:
+        told = wide.ssh(first, "cat /etc/systemd/timesyncd.conf.d/*.conf")
+        return " ".join(re.findall(r"^NTP=(.*)$", told, re.MULTILINE)).split()
+
+    # sshd does not wait for cloud-init to have told the time service.
+    found = eventually(servers, 120, "time servers are set")
+    assert set(found) == {f"{REGION_NET}.2", "10.30.0.2", "10.100.0.2"}
     assert wide.ssh(first, "systemctl is-active systemd-timesyncd").strip() == "active"
 
 
