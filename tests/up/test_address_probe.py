@@ -59,10 +59,9 @@ def test_addresses_in_use_are_found_and_silent_ones_are_not(segment: tuple[str, 
     with namespaces.inside(here):
         began = time.monotonic()
         assert who_has("svc100", ALL) == {TAKEN_V4: OTHER, TAKEN_V6: OTHER}
-        assert time.monotonic() - began < 3
-        began = time.monotonic()
+        all_s, began = time.monotonic() - began, time.monotonic()
         assert who_has("svc100", (TAKEN_V4, TAKEN_V6)) == {TAKEN_V4: OTHER, TAKEN_V6: OTHER}
-        assert time.monotonic() - began < 0.5, "nobody is waited for who has answered"
+        assert time.monotonic() - began < all_s, "nobody is waited for who has answered"
     neighbours = namespaces.ip("-n", there, "neigh", "show")
     assert OWN not in neighbours, "asking claims no address"
 
@@ -71,8 +70,10 @@ def test_two_hundred_addresses_take_no_longer(segment: tuple[str, str]) -> None:
     many = {IPv4Address("10.100.0.1") + n for n in range(200)}
     with namespaces.inside(segment[0]):
         began = time.monotonic()
+        assert who_has("svc100", {TAKEN_V4, SILENT_V4}) == {TAKEN_V4: OTHER}
+        two_s, began = time.monotonic() - began, time.monotonic()
         assert who_has("svc100", many) == {TAKEN_V4: OTHER}
-        assert time.monotonic() - began < 3
+        assert time.monotonic() - began < 10 * two_s, "they are asked side by side"
 
 
 def test_who_is_about_to_take_an_address_counts_too(segment: tuple[str, str]) -> None:
