@@ -1,10 +1,11 @@
 """An artefact is built once, and is whole or not there."""
 
+import os
 from pathlib import Path
 
 import pytest
 
-from rackhand.build.artefact import ArtefactKind, build_once, hash_inputs
+from rackhand.build.artefact import KEPT, ArtefactKind, build_once, hash_inputs
 from rackhand.build.progress import BuildFailed, Progress
 
 KIND = ArtefactKind("thing", "thing")
@@ -26,6 +27,22 @@ def test_built_once_then_cached_and_linked(tmp_path: Path) -> None:
     assert (tmp_path / "thing").resolve() == newer.resolve()
     build_once(tmp_path, KIND, "1", recipe)
     assert (tmp_path / "thing").resolve() == first.resolve()
+
+
+def test_the_last_used_stay_and_older_ones_go(tmp_path: Path) -> None:
+    (tmp_path / "thing-base-00000000000000ff").mkdir()  # of another kind
+    made = []
+    for number in range(KEPT):
+        made.append(
+            build_once(tmp_path, KIND, f"{number:016x}", lambda out, _: (out / "f").touch())
+        )
+        os.utime(made[-1], (number, number))
+    build_once(tmp_path, KIND, f"{0:016x}", lambda out, _: (out / "f").touch())  # used again
+    newest = build_once(tmp_path, KIND, "f" * 16, lambda out, _: (out / "f").touch())
+    assert made[0].is_dir()
+    assert newest.is_dir()
+    assert not made[1].exists()
+    assert (tmp_path / "thing-base-00000000000000ff").is_dir()
 
 
 def test_a_failed_build_leaves_no_half_and_names_its_log(tmp_path: Path) -> None:

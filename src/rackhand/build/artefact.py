@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import os
+import re
 import shutil
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -16,6 +17,8 @@ import click
 from rackhand.build.progress import BuildFailed, Progress
 
 Recipe = Callable[[Path, Progress], None]
+KEPT = 3
+"""How many artefacts of a kind stay, the newest included: going back needs no build."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +63,7 @@ def build_once(
     log_path = logs / f"{kind.prefix}-{digest}.log"
     with _only_one(artefacts / f".{kind.prefix}.lock"):
         if final.is_dir():
+            os.utime(final)  # the last used, not the last made, are kept
             _point(artefacts / kind.link, final)
             if not quiet:
                 click.echo(f"[{kind.link}] cached: {final}")
@@ -79,7 +83,17 @@ def build_once(
         finally:
             shutil.rmtree(half, ignore_errors=True)
         _point(artefacts / kind.link, final)
+        _forget_old(artefacts, kind, final)
     return final
+
+
+def _forget_old(artefacts: Path, kind: ArtefactKind, newest: Path) -> None:
+    """Remove all but the newest few of a kind; whoever serves an artefact has its own copy."""
+    name = re.compile(re.escape(kind.prefix) + r"-[0-9a-f]{16}")
+    old = [path for path in artefacts.iterdir() if name.fullmatch(path.name) and path != newest]
+    old.sort(key=lambda path: path.stat().st_mtime, reverse=True)
+    for path in old[KEPT - 1 :]:
+        shutil.rmtree(path)
 
 
 @contextmanager
