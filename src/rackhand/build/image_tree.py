@@ -1,15 +1,20 @@
-"""The files of a system, in a folder or inside a disk image, read and never changed."""
+"""The files of a system, in a folder or inside a disk image."""
 
 from __future__ import annotations
 
 import os
 import shutil
+import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Protocol
 
+from rackhand.build.progress import BuildFailed
+
 READ_LIMIT_BYTES = 4 << 20
 _LINKS_LIMIT = 40
+_LAST_LINES = 5
+_COMMAND_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +38,28 @@ class ImageTree(Protocol):
 
     def copy(self, path: str, target: IO[bytes]) -> bool:
         """Write a whole file to ``target``, rewound; False when there is no such file."""
+        ...
+
+
+class WritableTree(ImageTree, Protocol):
+    """A system whose files can be changed, and in whose root its own programs run."""
+
+    def write(self, path: str, content: bytes, mode: int | None = None) -> None:
+        """Give a file this content, and make the folders above it.
+
+        Without ``mode`` an old file keeps its own and a new one gets 0644. A link is followed.
+        """
+        ...
+
+    def remove(self, path: str) -> None:
+        """Remove a file, a link, or a folder with all below; nothing there is no error."""
+        ...
+
+    def run(self, *command: str) -> str:
+        """Run a command in the system's own root and return what it printed.
+
+        Raises :class:`BuildFailed` with its last lines when it fails.
+        """
         ...
 
 
@@ -99,3 +126,60 @@ class FolderTree:
                 found = self._root if to.startswith("/") else found.parent
                 left += reversed(to.split("/"))
         return found if found.exists() else None
+
+
+class WritableFolder(FolderTree):
+    """A system in a folder that may be changed; commands run by ``chroot``, so as root only."""
+
+    def write(self, path: str, content: bytes, mode: int | None = None) -> None:
+        """Give a file this content; see :class:`WritableTree`."""
+        file = self._find(path)
+        if file is None:
+            folder, _, name = path.rstrip("/").rpartition("/")
+            file = self._made_folder(folder) / name
+            file.unlink(missing_ok=True)  # a link to nowhere
+            file.touch(0o644)
+        file.write_bytes(content)
+        if mode is not None:
+            file.chmod(mode)
+
+    def _made_folder(self, path: str) -> Path:
+        found = self._find(path)
+        if found is None:
+            above, _, name = path.rpartition("/")
+            found = self._made_folder(above) / name
+            found.mkdir()
+        return found
+
+    def remove(self, path: str) -> None:
+        """Remove a file, a link itself, or a folder with all below."""
+        folder, _, name = path.rstrip("/").rpartition("/")
+        above = self._find(folder)
+        if above is None or not name:
+            return
+        place = above / name
+        if place.is_dir() and not place.is_symlink():
+            shutil.rmtree(place)
+        else:
+            place.unlink(missing_ok=True)
+
+    def run(self, *command: str) -> str:
+        """Run a command by ``chroot``; the folder shows ``/proc`` and the like if it needs them."""
+        done = subprocess.run(
+            ["chroot", self._root, *command], check=False, stdin=subprocess.DEVNULL,
+            capture_output=True, env={"PATH": _COMMAND_PATH, "LC_ALL": "C", "HOME": "/root"},
+        )  # fmt: skip
+        if done.returncode:
+            said = (done.stdout + done.stderr).decode(errors="replace")
+            raise command_failed(command, done.returncode, said)
+        return done.stdout.decode(errors="replace")
+
+
+def command_failed(command: tuple[str, ...], status: int | None, said: str) -> BuildFailed:
+    """Make the error for a command in an image's system that failed, with its last lines."""
+    last = [line.strip() for line in said.splitlines() if line.strip()][-_LAST_LINES:]
+    ended = "failed" if status is None else f"ended with status {status}"
+    return BuildFailed(
+        f"in the image: {' '.join(command)} {ended}: {' | '.join(last)[:600]}",
+        "mend it in the virtual machine that the image comes from, and convert it again",
+    )
