@@ -55,6 +55,12 @@ _RELEASE = {
 }
 _VERSION = {"debian": "6.1.0-9-amd64", "rhel": "5.14.0-427.el9.x86_64", "sles": "5.14.21-default"}
 _INITRAMFS = {"debian": "initrd.img-{}", "rhel": "initramfs-{}.img", "sles": "initrd-{}"}
+_PROGRAMS = {
+    "debian": ("dracut", "lvm", "update-grub"),
+    "rhel": ("dracut", "lvm", "mdadm", "multipath", "grub2-mkconfig", "grub2-editenv"),
+    "sles": ("dracut", "lvm", "mdadm", "multipath", "grub2-mkconfig", "grub2-editenv"),
+}
+GENERATED = "### BEGIN /etc/grub.d/10_linux ###\n"
 _TOOL = {"debian": "usr/sbin/netplan", "rhel": "usr/sbin/NetworkManager", "sles": "usr/sbin/wicked"}
 
 
@@ -70,6 +76,7 @@ def make_tree(root: Path, system: System) -> Path:
         "usr/bin/cloud-init": "#!/usr/bin/python3\n",
         _TOOL[family]: "#!/bin/sh\n",
         "etc/dracut.conf.d/10-any-machine.conf": 'hostonly="no"\n',
+        **{f"usr/sbin/{program}": "#!/bin/sh\n" for program in _PROGRAMS[family]},
         **_menu(system, version),
     }
     binary = _binaries(system, version) if system.kernel else {}
@@ -96,11 +103,11 @@ def _menu(system: System, version: str) -> dict[str, str]:
         return {
             f"boot/loader/entries/0123-{version}.conf": f"title RHEL\nlinux /vmlinuz-{version}\n"
             f"initrd /{image}\noptions {system.arguments} $tuned_params\n",
-            "boot/grub2/grub.cfg": "blscfg\n",
+            "boot/grub2/grub.cfg": GENERATED + "blscfg\n",
         }
     folder = "grub" if system.family == "debian" else "grub2"
     entry = f"  linux /vmlinuz-{version} {system.arguments}\n  initrd /{image}\n"
-    return {f"boot/{folder}/grub.cfg": f"menuentry 'x' {{\n{entry}}}\n"}
+    return {f"boot/{folder}/grub.cfg": f"{GENERATED}menuentry 'x' {{\n{entry}}}\n"}
 
 
 def _binaries(system: System, version: str) -> dict[str, bytes]:

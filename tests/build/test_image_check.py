@@ -59,6 +59,7 @@ WRONG: dict[str, System] = {
     "initramfs-without-lvm": System(lvm_tools=False),
     "machine-id": System(files={"etc/machine-id": "0123456789abcdef0123456789abcdef\n"}),
     "host-keys": System(files={"etc/ssh/ssh_host_ed25519_key": "key"}),
+    "lvm-devices": System(files={"etc/lvm/devices/system.devices": "VERSION=1.1.1\n"}),
     "net-rules": System(files={"etc/udev/rules.d/70-persistent-net.rules": 'NAME="eth0"'}),
     "random-seed": System(files={"var/lib/systemd/random-seed": "x"}),
     "dhcp-leases": System(files={"var/lib/dhclient/dhclient.leases": "lease {}"}),
@@ -180,7 +181,7 @@ def test_the_command_tells_what_why_and_fix(tmp_path: Path) -> None:
     assert told.exit_code == 3
     assert "serious resume: " in told.output
     assert "why: the initramfs waits" in told.output
-    assert "fix: remove resume=" in told.output
+    assert "fix: rackhand image convert; or, in the system: remove resume=" in told.output
     good = CliRunner().invoke(build, ["check", str(make_tree(tmp_path / "g", System()))])
     assert (good.exit_code, good.output) == (0, "")
 

@@ -159,3 +159,12 @@ def _partition(number: int, kind: int, start: int, sectors: int, serial: str) ->
         number, start * SECTOR_BYTES, sectors * SECTOR_BYTES, f"{kind:#04x}",
         uuid=f"{serial}-{number:02d}",
     )  # fmt: skip
+
+
+def swap_uuid(fd: int, offset: int) -> str | None:
+    """Return the UUID of a swap area that begins there, None when there is none.
+
+    Source: Linux, include/linux/swap.h (union swap_header), for pages of 4096 bytes.
+    """
+    page = os.pread(fd, 4096, offset)
+    return str(UUID(bytes=page[1036:1052])) if page[-10:] == b"SWAPSPACE2" else None

@@ -6,9 +6,11 @@ import re
 import struct
 import tempfile
 from collections.abc import Iterator, Mapping
+from itertools import chain
 
 import yaml
 
+from rackhand.build.image_leftovers import leftovers, names
 from rackhand.build.image_tree import ImageTree
 from rackhand.build.initramfs import Initramfs, InitramfsUnreadable, read_initramfs
 from rackhand.build.kernel_drivers import builtin_modules, installed_modules
@@ -28,12 +30,24 @@ _MACHINES = {0x3E: "x86_64", 0xB7: "aarch64", 0x03: "i686", 0x15: "ppc64", 0x16:
 _TEXTS = (
     "/etc/fstab", "/etc/crypttab", "/etc/default/grub", "/etc/kernel/cmdline", "/etc/dracut.conf",
     "/etc/initramfs-tools/initramfs.conf", "/boot/grub/device.map", "/boot/grub2/device.map",
-    "/etc/initramfs-tools/conf.d/resume",
+    "/etc/cmdline", "/etc/lvm/lvm.conf", "/etc/cloud/cloud.cfg", "/etc/cloud/ds-identify.cfg",
 )  # fmt: skip
-_MENUS = (
-    "/boot/grub/grub.cfg", "/boot/grub2/grub.cfg", "/boot/efi/EFI/redhat/grub.cfg",
-    "/boot/efi/EFI/centos/grub.cfg",
+_TEXT_FOLDERS: Mapping[str, str] = {
+    "/etc/dracut.conf.d": r".*\.conf",
+    "/usr/lib/dracut/dracut.conf.d": r".*\.conf",
+    "/etc/cmdline.d": r".*\.conf",
+    "/etc/default/grub.d": r".*\.cfg",
+    "/etc/initramfs-tools/conf.d": r".+",
+    "/etc/cloud/cloud.cfg.d": r".*\.cfg",
+    "/boot/loader/entries": r".*\.conf",
+}
+_MENUS = ("/boot/grub/grub.cfg", "/boot/grub2/grub.cfg")
+_EFI = "/boot/efi/EFI"
+_PROGRAMS = (
+    "dracut", "update-initramfs", "lvm", "mdadm", "multipath", "update-grub", "grub2-mkconfig",
+    "grub2-editenv",
 )  # fmt: skip
+_FOLDERS_OF_PROGRAMS = ("/usr/sbin", "/usr/bin", "/sbin", "/bin")
 _TOOLS: Mapping[str, tuple[str, ...]] = {
     "netplan": ("/usr/sbin/netplan", "/sbin/netplan"),
     "networkd": ("/usr/lib/systemd/systemd-networkd", "/lib/systemd/systemd-networkd"),
@@ -50,6 +64,7 @@ def gather_facts(tree: ImageTree, disk: DiskFacts | None = None) -> ImageFacts:
     release = _release(tree)
     words = [release.get("ID", ""), *release.get("ID_LIKE", "").split()]
     texts = {path: text for path in _texts(tree) if (text := _text(tree, path)) is not None}
+    menus = {path: text for path in _menus(tree) if (text := _text(tree, path)) is not None}
     return ImageFacts(
         family=next((_FAMILIES[word] for word in words if word in _FAMILIES), ""),
         os_id=release.get("ID", ""),
@@ -58,15 +73,21 @@ def gather_facts(tree: ImageTree, disk: DiskFacts | None = None) -> ImageFacts:
         architecture=_architecture(tree),
         disk=disk,
         kernels=tuple(_kernels(tree)),
-        arguments=_arguments(tree),
+        arguments=_arguments(texts, menus),
         texts=texts,
         cloud_init=_cloud_init(tree),
         network_tools=frozenset(
             tool for tool, places in _TOOLS.items() if any(tree.read(p, 1) for p in places)
         ),
         machine_id=_text(tree, "/etc/machine-id"),
-        leftovers={kind: found for kind, found in _leftovers(tree) if found},
+        leftovers={kind: found for kind, found in leftovers(tree) if found},
+        menus=menus,
+        tools=frozenset(program for program in _PROGRAMS if _installed(tree, program)),
     )
+
+
+def _installed(tree: ImageTree, program: str) -> bool:
+    return any(tree.read(f"{folder}/{program}", 1) for folder in _FOLDERS_OF_PROGRAMS)
 
 
 def _text(tree: ImageTree, path: str) -> str | None:
@@ -91,16 +112,16 @@ def _architecture(tree: ImageTree) -> str:
     return ""
 
 
-def _names(tree: ImageTree, folder: str, pattern: str) -> list[str]:
-    return [f"{folder}/{e.name}" for e in tree.entries(folder) if re.fullmatch(pattern, e.name)]
-
-
 def _texts(tree: ImageTree) -> list[str]:
-    return [
-        *_TEXTS,
-        *_names(tree, "/etc/dracut.conf.d", r".*\.conf"),
-        *_names(tree, "/usr/lib/dracut/dracut.conf.d", r".*\.conf"),
-    ]
+    found = [names(tree, folder, pattern) for folder, pattern in _TEXT_FOLDERS.items()]
+    environments = [menu.replace("grub.cfg", "grubenv") for menu in _menus(tree)]
+    return [*_TEXTS, *chain.from_iterable(found), *environments]
+
+
+def _menus(tree: ImageTree) -> list[str]:
+    """Return where GRUB's menu may be: RHEL 7 and 8 have it on the EFI partition with UEFI."""
+    vendors = [entry.name for entry in tree.entries(_EFI) if entry.is_folder]
+    return [*_MENUS, *(f"{_EFI}/{vendor}/grub.cfg" for vendor in vendors)]
 
 
 def _kernels(tree: ImageTree) -> Iterator[KernelFacts]:
@@ -145,27 +166,26 @@ def _generator(found: Initramfs) -> str:
     return ""
 
 
-def _arguments(tree: ImageTree) -> dict[str, tuple[str, ...]]:
+def _arguments(texts: Mapping[str, str], menus: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
     """Return every boot entry's kernel arguments, by the entry's place."""
-    stored = _stored_arguments(tree)
+    stored = _stored_arguments(texts)
     found: dict[str, tuple[str, ...]] = {}
-    for path in _MENUS:
-        text = _text(tree, path) or ""
-        lines = re.findall(r"^\s*linux(?:16|efi)?\s+\S+[ \t]*(.*)$", text, re.M)
+    for path, text in menus.items():
+        lines = re.findall(r"^\s*linux(?:16|efi)?\s+(?!\S*memtest)\S+[ \t]*(.*)$", text, re.M)
         for number, line in enumerate(lines, 1):
             found[f"{path} entry {number}"] = _words(line, stored)
     # Boot Loader Specification, type 1 entries: Fedora, RHEL 8 and later.
-    for path in _names(tree, "/boot/loader/entries", r".*\.conf"):
-        options = re.search(r"^options[ \t]+(.*)$", _text(tree, path) or "", re.M)
-        if options and "0-rescue" not in path:
+    for path, text in texts.items():
+        options = re.search(r"^options[ \t]+(.*)$", text, re.M)
+        if options and path.startswith("/boot/loader/entries/") and "0-rescue" not in path:
             found[path] = _words(options[1], stored)
     return found
 
 
-def _stored_arguments(tree: ImageTree) -> str:
-    for path in ("/boot/grub2/grubenv", "/boot/grub/grubenv"):
-        match = re.search(r"^kernelopts=(.*)$", _text(tree, path) or "", re.M)
-        if match:
+def _stored_arguments(texts: Mapping[str, str]) -> str:
+    for path, text in texts.items():
+        match = re.search(r"^kernelopts=(.*)$", text, re.M)
+        if match and path.endswith("grubenv"):
             return match[1].strip()
     return ""
 
@@ -180,7 +200,7 @@ def _cloud_init(tree: ImageTree) -> CloudInitFacts | None:
     if not any(tree.read(path, 1) for path in places):
         return None
     settings: dict[str, object] = {}
-    files = _names(tree, "/etc/cloud/cloud.cfg.d", r".*\.cfg")
+    files = names(tree, "/etc/cloud/cloud.cfg.d", r".*\.cfg")
     for path in ("/etc/cloud/cloud.cfg", *files):
         try:
             part = yaml.safe_load(_text(tree, path) or "")
@@ -215,32 +235,3 @@ def _disabled_by(tree: ImageTree) -> str:
     if re.search(r"^\s*policy:\s*disabled", policy, re.M):
         return "/etc/cloud/ds-identify.cfg"
     return ""
-
-
-def _leftovers(tree: ImageTree) -> Iterator[tuple[str, tuple[str, ...]]]:
-    yield "host-keys", tuple(_names(tree, "/etc/ssh", r"ssh_host_.*_key"))
-    rules = _names(tree, "/etc/udev/rules.d", r"(70|75|76)-persistent-(net|cd).*\.rules")
-    yield "net-rules", tuple(rules)
-    seed = "/var/lib/systemd/random-seed"
-    yield "random-seed", (seed,) if tree.read(seed, 1) else ()
-    leases: list[str] = []
-    for folder in ("/var/lib/dhcp", "/var/lib/dhclient", "/var/lib/NetworkManager"):
-        leases += [path for path in _names(tree, folder, r".*\.leases?") if tree.read(path, 1)]
-    yield "leases", tuple(leases)
-    yield "bound-nics", tuple(_bound_nics(tree))
-
-
-def _bound_nics(tree: ImageTree) -> Iterator[str]:
-    """Find network settings that name one NIC's address: it is in no other machine."""
-    places = {
-        "/etc/sysconfig/network-scripts": r"ifcfg-.*",
-        "/etc/sysconfig/network": r"ifcfg-.*",
-        "/etc/NetworkManager/system-connections": r".*\.nmconnection",
-        "/etc/netplan": r".*\.ya?ml",
-        "/etc/systemd/network": r".*\.(link|network)",
-    }
-    for folder, pattern in places.items():
-        for path in _names(tree, folder, pattern):
-            text = _text(tree, path) or ""
-            if re.search(r"(?im)(hwaddr|mac-?address|lladdr)\W+([0-9a-f]{2}:){5}", text):
-                yield path

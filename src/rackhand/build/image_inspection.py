@@ -10,7 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rackhand.build.boot_areas import has_bios_loader, uefi_programs
-from rackhand.build.disk_partitions import PartitionsUnreadable, PartitionTable, read_partitions
+from rackhand.build.disk_partitions import (
+    PartitionsUnreadable,
+    PartitionTable,
+    read_partitions,
+    swap_uuid,
+)
 from rackhand.build.disk_tree import DiskTree, TreeUnreadable
 from rackhand.build.image_facts import gather_facts
 from rackhand.build.image_file import Flaw, ImageRefused
@@ -20,7 +25,13 @@ from rackhand.build.lvm_metadata import LvmUnreadable, VolumeGroup, read_volume_
 from rackhand.build.raw_copy import raw_copy
 from rackhand.build.volume_group import Region
 from rackhand.model.image_drivers import KernelDrivers
-from rackhand.model.image_facts import DiskFacts, ImageFacts, PartitionFact, VolumeGroupFact
+from rackhand.model.image_facts import (
+    DiskFacts,
+    FileSystemFact,
+    ImageFacts,
+    PartitionFact,
+    VolumeGroupFact,
+)
 from rackhand.model.image_finding import Finding
 from rackhand.rules.image_check import check_image
 
@@ -125,4 +136,19 @@ def _disk_facts(
         bios_loader=has_bios_loader(fd, table),
         uefi_programs=removable,
         vendor_programs=vendor,
+        filesystems=tuple(_filesystems(fd, table, tree)),
     )  # fmt: skip
+
+
+def _filesystems(fd: int, table: PartitionTable, tree: DiskTree) -> Iterator[FileSystemFact]:
+    """Yield what has a UUID on partitions; GRUB knows the file systems, but no swap areas."""
+    for system in tree.filesystems:
+        if system.partition is not None and system.uuid:
+            # A FAT's serial number is in capitals in /dev/disk/by-uuid.
+            fat = system.kind == "fat"
+            uuid = system.uuid.upper() if fat else system.uuid
+            yield FileSystemFact(system.partition, system.kind, uuid)
+    for partition in table.partitions:
+        swap = swap_uuid(fd, partition.offset)
+        if swap:
+            yield FileSystemFact(partition.number, "swap", swap)

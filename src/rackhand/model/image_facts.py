@@ -28,6 +28,15 @@ class VolumeGroupFact:
 
 
 @dataclass(frozen=True, slots=True)
+class FileSystemFact:
+    """A file system or swap area on a partition, with the UUID by which Linux finds it."""
+
+    partition: int
+    kind: str
+    uuid: str
+
+
+@dataclass(frozen=True, slots=True)
 class DiskFacts:
     """How an image's disk is divided and what lies in its boot areas.
 
@@ -44,6 +53,8 @@ class DiskFacts:
     bios_loader: bool = False
     uefi_programs: tuple[str, ...] = ()
     vendor_programs: tuple[str, ...] = ()
+    filesystems: tuple[FileSystemFact, ...] = ()
+    """Those that lie on partitions, not on LVM."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,3 +118,7 @@ class ImageFacts:
     """The file's text; None when there is no file."""
     leftovers: Mapping[str, tuple[str, ...]]
     """Paths by what they are: host-keys, net-rules, random-seed, leases."""
+    menus: Mapping[str, str] = field(default_factory=dict)
+    """The texts of GRUB's menus, by path."""
+    tools: frozenset[str] = frozenset()
+    """Names of installed programs that make initramfs and menus, or that those take in."""

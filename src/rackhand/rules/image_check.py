@@ -7,10 +7,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 from rackhand.model.image_facts import ImageFacts
 from rackhand.model.image_finding import Finding, Weight
+from rackhand.rules.device_names import ONE_DISK, VIRTIO_DISK, without_comments
 from rackhand.rules.image_boot_check import check_boot_loaders, check_disk
+from rackhand.rules.image_conversion import plan_conversion
 from rackhand.rules.image_initramfs_check import check_initramfs
 
 _FATAL, _SERIOUS, _MINOR = Weight.FATAL, Weight.SERIOUS, Weight.MINOR
@@ -20,8 +23,13 @@ _RENDERERS = {
     "rhel": ("network-manager", "network-scripts"),
     "sles": ("wicked", "network-manager"),
 }
-_VIRTIO_DISK = re.compile(r"(?<![\w/])/dev/(?:x?vd[a-z]+\d*)\b")
-_ONE_DISK = re.compile(r"(?<![\w/])/dev/(?:(?:sd|hd)[a-z]+\d*|nvme\d+n\d+(?:p\d+)?)\b")
+# Texts in which a disk's name would be looked for by a machine.
+_DISK_PLACES = re.compile(
+    r"/etc/(fstab|crypttab|default/grub.*|kernel/cmdline|cmdline.*|initramfs-tools/.*|lvm/.*)"
+    r"|/boot/(grub2?/device\.map|loader/entries/.*)"
+)
+_ON_DISK = frozenset({"no-bios-loader", "no-uefi-loader", "no-boot-loader"})
+"""What a conversion cures outside of the system, where the disk has room."""
 
 
 def check_image(facts: ImageFacts) -> tuple[Finding, ...]:
@@ -32,7 +40,13 @@ def check_image(facts: ImageFacts) -> tuple[Finding, ...]:
     )  # fmt: skip
     found = [finding for check in checks for finding in check(facts)]
     order = list(Weight)
-    return tuple(sorted(found, key=lambda finding: order.index(finding.weight)))
+    found.sort(key=lambda finding: order.index(finding.weight))
+    cured = {code for step in plan_conversion(facts) for code in step.cures} | _ON_DISK
+    return tuple(_converted(finding) if finding.code in cured else finding for finding in found)
+
+
+def _converted(finding: Finding) -> Finding:
+    return replace(finding, fix=f"rackhand image convert; or, in the system: {finding.fix}")
 
 
 def _system(facts: ImageFacts) -> Iterator[Finding]:
@@ -75,12 +89,10 @@ def _arguments(facts: ImageFacts) -> Iterator[Finding]:
                 f"remove resume= from /etc/default/grub, then {update}",
             )  # fmt: skip
         consoles = [word.split("=")[1].split(",")[0] for word in words if _console(word)]
-        for wanted, name in (("ttyS", "serial"), ("tty0", "VGA")):
+        for wanted, name in ((r"ttyS\d+", "serial"), (r"tty\d+", "VGA")):
             # Without any console= the kernel itself uses the VGA console.
-            there = any(c.startswith(wanted) for c in consoles) or (
-                wanted == "tty0" and not consoles
-            )
-            if not there:
+            there = any(re.fullmatch(wanted, console) for console in consoles)
+            if not there and (consoles or name == "serial"):
                 yield Finding(
                     f"no-{name.lower()}-console", _SERIOUS if name == "serial" else _MINOR,
                     f"{place} names no {name} console",
@@ -89,6 +101,13 @@ def _arguments(facts: ImageFacts) -> Iterator[Finding]:
                     "add console=tty0 console=ttyS0,115200n8 to GRUB_CMDLINE_LINUX in"
                     f" /etc/default/grub, then {update}",
                 )  # fmt: skip
+        off = [w for w in words if w in ("cloud-init=disabled", "network-config=disabled")]
+        if off:
+            yield Finding(
+                "cloud-init-off", _FATAL, f"{place} has {off[0]}",
+                "a machine keeps the image's settings: no address, no keys",
+                f"remove {off[0]} from /etc/default/grub, then {update}",
+            )  # fmt: skip
         quiet = [word for word in words if word in ("splash", "rhgb", "splash=silent")]
         if quiet:
             yield Finding(
@@ -111,16 +130,14 @@ def _menu_command(facts: ImageFacts) -> str:
 
 
 def _device_names(facts: ImageFacts) -> Iterator[Finding]:
-    places = {path: text for path, text in facts.texts.items() if "dracut" not in path}
+    places = {path: text for path, text in facts.texts.items() if _DISK_PLACES.fullmatch(path)}
     places |= {place: " ".join(words) for place, words in facts.arguments.items()}
     for place, text in places.items():
-        bare = "\n".join(line.split("#")[0] for line in text.splitlines())
-        # An entry's own words may follow root= or resume= directly.
-        bare = bare.replace("=", " ")
+        bare = without_comments(text)
         for pattern, code, why in (
-            (_VIRTIO_DISK, "virtio-disk-name", "only a virtio disk of a virtual machine has this"
+            (VIRTIO_DISK, "virtio-disk-name", "only a virtio disk of a virtual machine has this"
              " name; a real machine waits for it in vain"),
-            (_ONE_DISK, "disk-name", "the kernel numbers disks in the order it finds them, and a"
+            (ONE_DISK, "disk-name", "the kernel numbers disks in the order it finds them, and a"
              " SAN's LUN may well come first"),
         ):  # fmt: skip
             names = sorted(set(pattern.findall(bare)))
@@ -206,6 +223,12 @@ def _network(facts: ImageFacts) -> Iterator[Finding]:
 
 def _leftovers(facts: ImageFacts) -> Iterator[Finding]:
     identity = (facts.machine_id or "").strip()
+    for path in () if identity else facts.leftovers.get("machine-id", ()):
+        yield Finding(
+            "machine-id", _SERIOUS, f"{path} holds another machine's id",
+            "the system takes it for /etc/machine-id, which is empty: all machines would share it",
+            f"rm -f {path}",
+        )  # fmt: skip
     if identity and identity != "uninitialized":
         yield Finding(
             "machine-id", _SERIOUS, f"/etc/machine-id holds {identity[:8]}…",
@@ -222,6 +245,10 @@ def _leftovers(facts: ImageFacts) -> Iterator[Finding]:
         "bound-nics": ("bound-nics", _SERIOUS, "network settings name one NIC's MAC address",
                        "that NIC is in no other machine; old and new settings may clash",
                        "remove the files named"),
+        "lvm-devices": ("lvm-devices", _SERIOUS, "LVM knows only another machine's disks",
+                        "volumes on a disk that is not listed are not activated: /var or /home"
+                        " is missing",
+                        "rm -f /etc/lvm/devices/system.devices"),
         "random-seed": ("random-seed", _MINOR, "a random seed is in the image",
                         "all machines begin with the same one",
                         "rm -f /var/lib/systemd/random-seed"),

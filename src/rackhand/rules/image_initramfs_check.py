@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from rackhand.model.image_facts import ImageFacts, InitramfsFacts, KernelFacts
 from rackhand.model.image_finding import Finding, Weight
+from rackhand.rules.dracut_settings import last_dracut_setting
 
 STORAGE_MODULES = (
     "ahci", "nvme", "megaraid_sas", "mpt3sas", "mptsas", "hpsa", "smartpqi", "aacraid",
@@ -19,11 +20,12 @@ _HOST_ONLY_SHARE = 0.5
 def check_initramfs(facts: ImageFacts) -> Iterator[Finding]:
     """Check each kernel's initramfs, and the settings that the next one is made with."""
     for kernel in facts.kernels:
-        yield from _one(facts, kernel)
+        yield from check_kernel(facts, kernel)
     yield from _settings(facts)
 
 
-def _one(facts: ImageFacts, kernel: KernelFacts) -> Iterator[Finding]:
+def check_kernel(facts: ImageFacts, kernel: KernelFacts) -> Iterator[Finding]:
+    """Check one kernel's initramfs."""
     initramfs, fix = kernel.initramfs, make_command(facts, kernel.version)
     if initramfs is None:
         yield Finding(
@@ -97,9 +99,8 @@ def _baked_in(initramfs: InitramfsFacts, fix: str) -> Iterator[Finding]:
 
 
 def _settings(facts: ImageFacts) -> Iterator[Finding]:
-    dracut = "\n".join(text for path, text in facts.texts.items() if "dracut" in path)
     made_by = {k.initramfs.generator for k in facts.kernels if k.initramfs}
-    if "dracut" in made_by and not re.search(r"^\s*hostonly=[\"']?no", dracut, re.M):
+    if "dracut" in made_by and last_dracut_setting(facts.texts, "hostonly") != "no":
         # RHEL and SLES build for the host they run on unless told otherwise (dracut.conf(5)).
         yield Finding(
             "dracut-host-only", Weight.SERIOUS, "dracut is not told to build for any machine",

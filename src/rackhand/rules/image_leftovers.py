@@ -11,9 +11,10 @@ _REMOVED = {
     "host-keys": ("host-keys", "whoever has the image could pose as every machine"),
     "net-rules": ("net-rules", "they name the NICs of another machine"),
     "bound-nics": ("bound-nics", "it names a NIC that is in no other machine"),
+    "lvm-devices": ("lvm-devices", "LVM would pass over the disks of any other machine"),
     "random-seed": ("random-seed", "all machines would begin with the same one"),
     "leases": ("dhcp-leases", "a machine would ask for an address that is not its own"),
-    "cloud-init-state": ("cloud-init-state", "what runs once per machine would be left out"),
+    "cloud-init-state": ("cloud-init-state", "cloud-init would take a machine for the last one"),
 }
 
 
