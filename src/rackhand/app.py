@@ -41,6 +41,7 @@ from rackhand.work.events import Journal
 from rackhand.work.flavors import Flavors
 from rackhand.work.gateway import GatewayDesk
 from rackhand.work.image_drivers import ImageDrivers
+from rackhand.work.image_layout import layout_of
 from rackhand.work.images import Images
 from rackhand.work.leases import Leases
 from rackhand.work.machines import Machines
@@ -103,6 +104,7 @@ def _leases(
         new_id=uuid4,
         wake=wake,
         drivers_of=ImageDrivers(files).of,
+        layout_of=layout_of(files),
     )
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from uuid import uuid4
 
 from rackhand.model.discovery import Discovery
-from rackhand.model.flavor import DiskHint, Flavor
+from rackhand.model.flavor import DiskHint, Flavor, VolumeGroupSize
 from rackhand.model.image import Image
 from rackhand.model.lease import Lease, LeaseSpec, NetworkAsk
 from rackhand.model.machine import BmcAddress, Firmware, Machine, Wire
@@ -44,7 +44,16 @@ def network(number: int = 1, **changes: Any) -> Network:
 
 def flavor(number: int = 1) -> Flavor:
     properties, disk = {"vendor": "ACME"}, DiskHint(serial="S")
-    return Flavor(uuid4(), f"flavor-{number}", 4, 8192, properties=properties, disk=disk)
+    size = VolumeGroupSize.GROW
+    return Flavor(
+        uuid4(),
+        f"flavor-{number}",
+        4,
+        8192,
+        properties=properties,
+        disk=disk,
+        volume_group_size=size,
+    )
 
 
 def image(number: int = 1) -> Image:
@@ -90,6 +99,7 @@ def lease(number: int = 1, **changes: Any) -> Lease:
             hostname=f"host-{number}",
             networks=(NetworkAsk("net-1"), NetworkAsk("net-2", IPv4Address("10.0.2.20"))),
             root_password_hash="$6$salt$secret-hash",
+            volume_group_size=VolumeGroupSize.GROW,
         ),
         "created_at": NOON + timedelta(seconds=number),
     }

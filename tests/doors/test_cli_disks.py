@@ -75,6 +75,17 @@ def test_the_plan_shows_the_disk_and_what_lies_on_it(
     assert "0000:05:00.0" in shown
 
 
+def test_the_plan_says_what_becomes_of_the_volume_group(
+    site: Path, house: House, rackhand: Rackhand, own: Disk
+) -> None:
+    _import(site, house, rackhand, own)
+    ask = ("lease", "plan", "web", *ASK, "--hostname", "web")
+    assert "stays as in the image" in rackhand(*ask).out
+    grows = rackhand(*ask, "--volume-group-size", "grow")
+    assert grows.code == 3, grows.out
+    assert "the image's manifest does not tell its partitions" in grows.err
+
+
 def test_a_lease_shows_what_lay_on_its_disk(
     site: Path, house: House, rackhand: Rackhand, own: Disk
 ) -> None:

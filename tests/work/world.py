@@ -31,6 +31,7 @@ from rackhand.work.events import Journal
 from rackhand.work.flavors import Flavors
 from rackhand.work.gateway import GatewayDesk
 from rackhand.work.image_drivers import ImageDrivers
+from rackhand.work.image_layout import layout_of
 from rackhand.work.images import Images
 from rackhand.work.leases import Leases
 from rackhand.work.machines import MachineEntry, Machines
@@ -106,6 +107,7 @@ class World:
             new_id=self.new_id,
             wake=self.changes.announce,
             drivers_of=ImageDrivers(self.files).of,
+            layout_of=layout_of(self.files),
         )
         self.machines = Machines(
             store=self.store,

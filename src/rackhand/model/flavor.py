@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from uuid import UUID
 
 
@@ -30,6 +31,15 @@ class DiskHint:
 ANY_DISK = DiskHint()
 
 
+class VolumeGroupSize(StrEnum):
+    """What becomes of the image's volume group on a disk larger than the image."""
+
+    FIXED = "fixed"
+    """It stays as large as in the image; the rest of the disk is in no partition."""
+    GROW = "grow"
+    """It takes the rest of the disk; its volumes stay, the space is free in the group."""
+
+
 @dataclass(frozen=True, slots=True)
 class Flavor:
     """A shape of machine; a machine matches only if every value is equal.
@@ -45,4 +55,5 @@ class Flavor:
     architecture: str = "x86_64"
     properties: Mapping[str, str] = field(default_factory=dict)
     disk: DiskHint = ANY_DISK
+    volume_group_size: VolumeGroupSize = VolumeGroupSize.FIXED
     generation: int = 1

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from rackhand.model.bond import Bond, BondAsk
 from rackhand.model.errors import Fault
-from rackhand.model.flavor import ANY_DISK, DiskHint
+from rackhand.model.flavor import ANY_DISK, DiskHint, VolumeGroupSize
 from rackhand.model.machine import Disk
 from rackhand.model.names import Mac
 
@@ -82,6 +82,8 @@ class LeaseSpec:
     disk: DiskHint = ANY_DISK
     zone: str | None = None
     bonds: tuple[BondAsk, ...] = ()
+    volume_group_size: VolumeGroupSize | None = None
+    """None: the flavor's, which stands here once the lease is stored."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 from uuid import UUID
 
 from rackhand.model.bond import Bond
-from rackhand.model.flavor import DiskHint
+from rackhand.model.flavor import DiskHint, VolumeGroupSize
 from rackhand.model.lease import NicAssignment
 from rackhand.model.machine import BmcCredentials, Disk, Hardware, Observed, Wire
 from rackhand.model.names import Mac
@@ -88,6 +88,7 @@ class DeployOrder:
     user_data: str = field(repr=False)
     volume_group: str | None = None
     """The image's own: another disk's of that name is named before anything is written."""
+    volume_group_size: VolumeGroupSize = VolumeGroupSize.FIXED
     attached: Attached = NOTHING_ATTACHED
 
 

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 from rackhand.model.errors import InvalidValue
-from rackhand.model.flavor import DiskHint
+from rackhand.model.flavor import DiskHint, VolumeGroupSize
 from rackhand.model.machine import Disk, Transport
 from rackhand.model.names import parse_sha256
 
@@ -21,7 +21,8 @@ class WriteOrder:
 
     ``image_url`` serves the zstd stream of the image's data extents, ``manifest_url``
     the map of the extents; each is checked against its digest. ``volume_group`` is the
-    image's own, of which there must be no second one.
+    image's own, of which there must be no second one; ``volume_group_size`` is what
+    becomes of it.
     """
 
     image_url: str
@@ -31,6 +32,7 @@ class WriteOrder:
     disk: Disk
     disk_hint: DiskHint
     volume_group: str | None = None
+    volume_group_size: VolumeGroupSize = VolumeGroupSize.FIXED
 
 
 def render_write_order(order: WriteOrder) -> dict[str, Any]:
@@ -49,6 +51,7 @@ def render_write_order(order: WriteOrder) -> dict[str, Any]:
             key: value for key, value in asdict(order.disk_hint).items() if value is not None
         },
         **({} if order.volume_group is None else {"volume_group": order.volume_group}),
+        "volume_group_size": order.volume_group_size.value,
     }
 
 
@@ -72,6 +75,7 @@ def parse_write_order(data: object) -> WriteOrder:
             manifest_sha256=parse_sha256(str(data.get("manifest_sha256"))),
             disk=Disk(transport=transport, **disk),
             volume_group=None if data.get("volume_group") is None else str(data["volume_group"]),
+            volume_group_size=VolumeGroupSize(data.get("volume_group_size", VolumeGroupSize.FIXED)),
             disk_hint=DiskHint(**{**hint, "exclude": tuple(hint.get("exclude", ()))}),
         )
     except (TypeError, ValueError) as error:

@@ -41,6 +41,7 @@ def deploy_order(
             placement.bonds,
         ),
         volume_group=image.volume_group,
+        volume_group_size=lease.spec.volume_group_size or flavor.volume_group_size,
     )
 
 

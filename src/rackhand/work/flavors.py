@@ -7,7 +7,7 @@ from datetime import datetime
 from uuid import UUID
 
 from rackhand.model.errors import InvalidValue
-from rackhand.model.flavor import ANY_DISK, DiskHint, Flavor
+from rackhand.model.flavor import ANY_DISK, DiskHint, Flavor, VolumeGroupSize
 from rackhand.model.lease import LeaseState
 from rackhand.model.names import parse_name
 from rackhand.ports.store import Store
@@ -39,6 +39,7 @@ class Flavors:
         architecture: str = "x86_64",
         properties: Mapping[str, str] | None = None,
         disk: DiskHint = ANY_DISK,
+        volume_group_size: VolumeGroupSize = VolumeGroupSize.FIXED,
     ) -> Flavor:
         """Store a new flavor; InvalidValue for a number below 1 or an unknown property."""
         for field, value in (("vcpus", vcpus), ("memory_mib", memory_mib)):
@@ -57,6 +58,7 @@ class Flavors:
             architecture=architecture,
             properties=dict(properties or {}),
             disk=disk,
+            volume_group_size=volume_group_size,
         )
         with self._store.transaction() as session:
             session.flavors.add(flavor)

@@ -11,6 +11,7 @@ from uuid import UUID
 from rackhand.model.errors import Flaw, InvalidFile, InvalidValue
 from rackhand.model.image import Image
 from rackhand.model.image_drivers import KernelDrivers
+from rackhand.model.image_layout import ImageLayout, parse_layout
 from rackhand.model.machine import Firmware
 from rackhand.model.names import parse_name, parse_sha256
 
@@ -55,6 +56,14 @@ def read_drivers(manifest: bytes) -> KernelDrivers | None:
     InvalidValue for one that cannot be used; such a manifest was never stored.
     """
     return _drivers(_object(manifest))
+
+
+def read_layout(manifest: bytes) -> ImageLayout | None:
+    """Return how the disk is divided; None for a manifest made before that was noted.
+
+    InvalidValue for one that cannot be read.
+    """
+    return parse_layout(_object(manifest).get("layout"))
 
 
 def _drivers(facts: Mapping[str, Any]) -> KernelDrivers | None:

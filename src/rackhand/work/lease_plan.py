@@ -9,7 +9,7 @@ from uuid import UUID
 
 from rackhand.model.bond import Bond, BondAsk
 from rackhand.model.errors import InvalidValue
-from rackhand.model.flavor import Flavor
+from rackhand.model.flavor import Flavor, VolumeGroupSize
 from rackhand.model.image import Image
 from rackhand.model.lease import LeaseSpec, NetworkAsk, NicAssignment, Placement
 from rackhand.model.machine import Disk, Observed
@@ -24,7 +24,9 @@ from rackhand.rules.image_fit import DriverIndex
 from rackhand.rules.nic_table import NicRow
 from rackhand.rules.placement import Candidacy, Placing, Wanted, place
 from rackhand.rules.preflight import Check
+from rackhand.rules.volume_growth import growing_partition
 from rackhand.work.image_drivers import DriversOf, nothing_known
+from rackhand.work.image_layout import LayoutOf
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +62,8 @@ class LeasePlan:
     nic_tables: Mapping[str, tuple[NicRow, ...]] = field(default_factory=dict)
     disks: tuple[DiskRow, ...] = ()
     disk_tables: Mapping[str, tuple[DiskRow, ...]] = field(default_factory=dict)
+    volume_group_size: VolumeGroupSize | None = None
+    """What becomes of the image's volume group; None for an image without one."""
     checks: tuple[Check, ...] | None = None
     """The machine's pre-flight; None: it was not asked for, or there is no machine."""
 
@@ -110,6 +114,7 @@ def resolve(
                 for network, ask in zip(networks, spec.networks, strict=True)
             ),
             bonds=bonds,
+            volume_group_size=spec.volume_group_size or flavor.volume_group_size,
         ),
         flavor=flavor,
         image=image,
@@ -117,6 +122,12 @@ def resolve(
         zone=zone,
         drivers=drivers_of(image),
     )
+
+
+def check_volume_group(resolved: ResolvedSpec, layout_of: LayoutOf) -> None:
+    """Refuse a volume group that cannot grow as asked: InvalidValue."""
+    if resolved.spec.volume_group_size is VolumeGroupSize.GROW:
+        growing_partition(layout_of(resolved.image), resolved.image.volume_group)
 
 
 def _by_name(session: Session, bond: BondAsk) -> BondAsk:
@@ -196,6 +207,7 @@ def make_plan(
         nic_tables=placing.tables,
         disks=first.disk_table,
         disk_tables=placing.disk_tables,
+        volume_group_size=resolved.spec.volume_group_size if resolved.image.volume_group else None,
     )
 
 

@@ -19,10 +19,12 @@ from rackhand.rules.addressing import check_unused, choose_address, choose_addre
 from rackhand.rules.preflight import AddressAt, own_macs
 from rackhand.work.engine_retry import tell_retry
 from rackhand.work.image_drivers import DriversOf, nothing_known
+from rackhand.work.image_layout import LayoutOf, no_layout
 from rackhand.work.lease_plan import (
     LeasePlan,
     PlannedNic,
     ResolvedSpec,
+    check_volume_group,
     make_plan,
     planned_placement,
     resolve,
@@ -50,7 +52,9 @@ class Leases:
         wake: Callable[[], None],
         preflight: Preflight,
         drivers_of: DriversOf = nothing_known,
+        layout_of: LayoutOf = no_layout,
     ) -> None:
+        self._layout_of = layout_of
         self._drivers_of = drivers_of
         self._store = store
         self._engine = engine
@@ -69,7 +73,8 @@ class Leases:
         network has no address left; EngineUnreachable.
         """
         with self._store.transaction() as session:
-            resolve(session, spec)  # a wrong question needs no engine
+            # A wrong question needs no engine.
+            check_volume_group(resolve(session, spec), self._layout_of)
         observed = self._engine.observe_all()
         plan = self._plan(spec, observed)
         for _ in range(CHECK_ROUNDS if check else 0):
@@ -100,7 +105,9 @@ class Leases:
         lease_name = parse_name("name", hostname if name is None else name)
         with self._store.transaction() as session:
             _check_free(session, lease_name, hostname)
-            wished = _wished_addresses(session, resolve(session, spec))
+            resolved = resolve(session, spec)
+            check_volume_group(resolved, self._layout_of)
+            wished = _wished_addresses(session, resolved)
         observed = self._engine.observe_all()
         in_use = self._in_use(wished)
         with self._store.transaction() as session:

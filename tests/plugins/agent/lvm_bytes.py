@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
@@ -11,8 +14,11 @@ BYTES = 16 << 20
 
 
 @cache
-def physical_volume(group: str | None) -> bytes:
-    """Return the content of a disk that is one physical volume, in ``group`` if named."""
+def physical_volume(group: str | None, volume: str | None = None) -> bytes:
+    """Return the content of a disk that is one physical volume, in ``group`` if named.
+
+    ``volume`` is a volume of two extents in it.
+    """
     with tempfile.TemporaryDirectory() as folder:
         backing = Path(folder) / "backing"
         backing.write_bytes(bytes(BYTES))
@@ -24,17 +30,25 @@ def physical_volume(group: str | None) -> bytes:
             _lvm(device, "pvcreate", "-ff", "-y", "--metadatasize", "64k", device)
             if group is not None:
                 _lvm(device, "vgcreate", group, device)
+            if group is not None and volume is not None:
+                _lvm(device, "lvcreate", "-an", "-Zn", "-Wn", "-y", "-l2", "-n", volume, group)
         finally:
             subprocess.run(["losetup", "--detach", device], check=True)
         return backing.read_bytes()
 
 
+@contextmanager
+def lvm_environment(device: str) -> Iterator[dict[str, str]]:
+    """Yield an environment in which LVM sees this device alone and needs no device-mapper."""
+    with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / "lvm.conf").write_text(
+            f'devices {{ filter=["a|^{device}$|","r|.*|"] use_devicesfile=0 dir="/dev" }}\n'
+            "activation { udev_sync=0 udev_rules=0 }\n"
+            "global { activation=0 }\n"
+        )
+        yield os.environ | {"LVM_SYSTEM_DIR": folder, "LVM_SUPPRESS_FD_WARNINGS": "1"}
+
+
 def _lvm(device: str, *command: str) -> None:
-    """Run one LVM command that sees this device alone and needs no device-mapper."""
-    own = f'devices {{ filter=["a|^{device}$|","r|.*|"] use_devicesfile=0 dir="/dev" }}'
-    subprocess.run(
-        [*command, "--config", own + " activation { udev_sync=0 udev_rules=0 } "],
-        capture_output=True,
-        check=True,
-        close_fds=True,
-    )
+    with lvm_environment(device) as env:
+        subprocess.run(command, env=env, capture_output=True, check=True, close_fds=True)

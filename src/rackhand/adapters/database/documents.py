@@ -27,6 +27,7 @@ from rackhand.adapters.database.network_documents import (
     to_bond_ask,
 )
 from rackhand.model.errors import Fault
+from rackhand.model.flavor import VolumeGroupSize
 from rackhand.model.lease import (
     LeaseSpec,
     NetworkAsk,
@@ -273,6 +274,7 @@ def from_spec(spec: LeaseSpec) -> Document:
         "disk": from_disk_hint(spec.disk),
         "zone": spec.zone,
         "bonds": [from_bond_ask(bond) for bond in spec.bonds],
+        "volume_group_size": spec.volume_group_size and spec.volume_group_size.value,
     }
 
 
@@ -295,7 +297,12 @@ def to_spec(document: Document) -> LeaseSpec:
         disk=to_disk_hint(document["disk"]),
         zone=document["zone"],
         bonds=tuple(to_bond_ask(bond) for bond in document["bonds"]),
+        volume_group_size=_to_size(document["volume_group_size"]),
     )
+
+
+def _to_size(text: str | None) -> VolumeGroupSize | None:
+    return None if text is None else VolumeGroupSize(text)
 
 
 def _from_optional(address: IPv4Address | IPv6Address | None) -> str | None:

@@ -8,7 +8,7 @@ from uuid import UUID
 from rackhand.adapters.database import tables
 from rackhand.adapters.database.disk_documents import from_disk_hint, to_disk_hint
 from rackhand.adapters.database.shelf import Row, TableShelf
-from rackhand.model.flavor import Flavor
+from rackhand.model.flavor import Flavor, VolumeGroupSize
 
 
 class FlavorShelf(TableShelf[Flavor]):
@@ -27,6 +27,7 @@ class FlavorShelf(TableShelf[Flavor]):
             "architecture": thing.architecture,
             "properties": dict(thing.properties),
             "disk": from_disk_hint(thing.disk),
+            "volume_group_size": thing.volume_group_size.value,
             "generation": thing.generation,
         }
 
@@ -40,5 +41,6 @@ class FlavorShelf(TableShelf[Flavor]):
             architecture=row["architecture"],
             properties=row["properties"],
             disk=to_disk_hint(row["disk"]),
+            volume_group_size=VolumeGroupSize(row["volume_group_size"]),
             generation=row["generation"],
         )

@@ -100,6 +100,7 @@ flavors = sa.Table(
     sa.Column("architecture", sa.String(32), nullable=False),
     _json("properties"),
     _json("disk"),
+    sa.Column("volume_group_size", sa.String(16), nullable=False, server_default="fixed"),
     _generation(),
 )
 

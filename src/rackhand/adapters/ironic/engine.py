@@ -319,4 +319,5 @@ def _write_order(order: DeployOrder) -> WriteOrder:
         disk=order.disk,
         disk_hint=order.disk_hint,
         volume_group=order.volume_group,
+        volume_group_size=order.volume_group_size,
     )

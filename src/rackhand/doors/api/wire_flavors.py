@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from rackhand.doors.api.wire_fields import Body, Count, Flag, Name
-from rackhand.model.flavor import DiskHint
+from rackhand.model.flavor import DiskHint, VolumeGroupSize
 
 Architecture = Literal["x86_64", "aarch64"]
 
@@ -37,6 +37,12 @@ class DiskHintBody(Body):
         return DiskHint(**self.model_dump())
 
 
+VolumeGroupSizeField = Annotated[
+    VolumeGroupSize,
+    Field(description="On a disk larger than the image: stay as it is, or take the rest."),
+]
+
+
 class FlavorBody(Body):
     """A flavor to add: a machine matches only if every value is equal."""
 
@@ -52,3 +58,4 @@ class FlavorBody(Body):
         ),
     ]
     disk: DiskHintBody = DiskHintBody()
+    volume_group_size: VolumeGroupSizeField = VolumeGroupSize.FIXED

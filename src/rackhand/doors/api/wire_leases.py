@@ -20,10 +20,10 @@ from rackhand.doors.api.wire_fields import (
     SshKey,
     StoredAnswer,
 )
-from rackhand.doors.api.wire_flavors import DiskHintBody
+from rackhand.doors.api.wire_flavors import DiskHintBody, VolumeGroupSizeField
 from rackhand.model.bond import Bond, BondAsk, BondMode, HashPolicy, LacpRate
 from rackhand.model.errors import Fault
-from rackhand.model.flavor import DiskHint
+from rackhand.model.flavor import DiskHint, VolumeGroupSize
 from rackhand.model.lease import (
     Intent,
     Lease,
@@ -109,6 +109,9 @@ class SpecBody(Body):
     ssh_keys: tuple[SshKey, ...] = ()
     root_password_hash: PasswordHash | None = None
     disk: DiskHintBody = DiskHintBody()
+    volume_group_size: Annotated[
+        VolumeGroupSizeField | None, Field(description="Unset: the flavor's.")
+    ] = None
     zone: Reference | None = None
 
     def spec(self) -> LeaseSpec:
@@ -125,6 +128,7 @@ class SpecBody(Body):
             ssh_keys=self.ssh_keys,
             root_password_hash=secret.get_secret_value() if secret else None,
             disk=self.disk.to_model(),
+            volume_group_size=self.volume_group_size,
             zone=self.zone,
         )
 
@@ -145,6 +149,7 @@ class SpecAnswer(Answer):
     bonds: tuple[BondAsk, ...]
     ssh_keys: tuple[str, ...]
     disk: DiskHint
+    volume_group_size: VolumeGroupSize | None
     zone: str | None
 
     @classmethod
@@ -212,6 +217,7 @@ class PlanAnswer(Answer):
     ``nic_tables`` holds, of those whose cables do not fit, each NIC against each network,
     ``disk_tables``, of those where no disk can be written, each disk. ``disks`` are the
     planned machine's, with what lay on them when it was inspected.
+    ``volume_group_size`` is null for an image without a volume group.
     ``checks`` is the machine's pre-flight where it was asked for; in each ``ok`` is null
     where nobody could be asked.
     """
@@ -225,6 +231,7 @@ class PlanAnswer(Answer):
     nic_tables: Mapping[str, tuple[NicRow, ...]]
     disks: tuple[DiskRow, ...]
     disk_tables: Mapping[str, tuple[DiskRow, ...]]
+    volume_group_size: VolumeGroupSize | None
     checks: tuple[Check, ...] | None
 
     @classmethod

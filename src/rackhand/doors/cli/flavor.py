@@ -17,6 +17,7 @@ from rackhand.doors.cli.noun_commands import (
 )
 from rackhand.doors.cli.sizes import KeyValue, MemorySize
 from rackhand.doors.cli.tables import Column, output_option, print_rows
+from rackhand.doors.cli.volume_group import size_words, volume_group_size_option
 from rackhand.doors.cli.words import _
 
 
@@ -34,6 +35,7 @@ COLUMNS = [
 _FACTS = [
     *COLUMNS,
     Column(_("DISK"), lambda flavor: _disk_hint(flavor) or _("any local one")),
+    Column(_("VOLUME GROUP"), lambda flavor: size_words(flavor["volume_group_size"])),
     Column(_("ID"), "id"),
 ]
 _REQUIRED = {"name": "NAME", "vcpus": "--vcpus", "memory_mib": "--memory"}
@@ -56,6 +58,7 @@ def flavor() -> None:
     type=KeyValue(),
     help=_("A further fact that must be equal; repeatable."),
 )
+@volume_group_size_option(_("The image's volume group on a larger disk; fixed unless given."))
 @file_option
 @output_option
 @click.pass_obj

@@ -29,6 +29,7 @@ from rackhand.doors.cli.noun_commands import (
     wait_option,
 )
 from rackhand.doors.cli.tables import output_option, print_rows
+from rackhand.doors.cli.volume_group import volume_group_size_option
 from rackhand.doors.cli.words import _
 from rackhand.doors.cli.yaml_file import read_yaml
 
@@ -60,6 +61,9 @@ def ask_options(command: F) -> F:
                 multiple=True,
                 metavar="NETWORK,…:MODE[:N]",
                 help=_("Bond of N NICs (2) for some of the networks; repeatable."),
+            ),
+            volume_group_size_option(
+                _("The image's volume group on a larger disk; the flavor's word unless given.")
             ),
             click.option("--zone", type=ObjectName("zones"), help=_("Only machines of this zone.")),
             click.option(

@@ -31,7 +31,7 @@ def lease_body(source: YamlFile | None, options: Mapping[str, Any], secrets: boo
     body = _file_body(source, secrets)
     if not isinstance(body, dict):
         return body
-    for field in ("name", "flavor", "image", "hostname", "zone"):
+    for field in ("name", "flavor", "image", "hostname", "zone", "volume_group_size"):
         if options.get(field) is not None:
             body[field] = options[field]
     if options["networks"]:

@@ -11,6 +11,7 @@ from rackhand.doors.cli.complaints import tell_disk_tables, tell_nic_tables, tel
 from rackhand.doors.cli.disk_tables import DISK_FACTS, chosen, content_words
 from rackhand.doors.cli.exits import Complaint, ExitCode
 from rackhand.doors.cli.tables import Column, print_data, print_facts, print_table, size, when
+from rackhand.doors.cli.volume_group import size_words
 from rackhand.doors.cli.words import _
 
 
@@ -47,6 +48,7 @@ _FACTS = [
     Column(_("WANTED"), lambda lease: _(lease["intent"])),
     Column(_("DISK"), lambda lease: _disk((lease["placement"] or {}).get("disk"))),
     Column(_("ON IT AT INSPECTION"), lambda lease: _content(lease["placement"])),
+    Column(_("VOLUME GROUP"), lambda lease: size_words(lease["spec"]["volume_group_size"])),
     Column(_("SSH KEYS"), lambda lease: len(lease["spec"]["ssh_keys"])),
     Column(_("ASKED"), lambda lease: when(lease["created_at"])),
     Column(_("DEADLINE"), lambda lease: when(lease["deadline_at"])),
@@ -83,6 +85,7 @@ LOGS = [
 _PLAN = [
     Column(_("MACHINE"), "machine"),
     Column(_("DISK"), lambda plan: _disk(plan["disk"])),
+    Column(_("VOLUME GROUP"), lambda plan: size_words(plan["volume_group_size"])),
     Column(_("OTHERS THAT FIT"), lambda plan: plan["candidates"][1:]),
 ]
 _PLANNED_NICS = [*_NICS, Column("NIC", "nic")]

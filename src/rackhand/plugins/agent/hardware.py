@@ -29,6 +29,7 @@ from rackhand.plugins.agent.host_adapters import find_adapters
 from rackhand.plugins.agent.image_stream import StreamError
 from rackhand.plugins.agent.image_writer import ImageWriteError
 from rackhand.plugins.agent.partition_table import PartitionTableError
+from rackhand.plugins.agent.volume_growth import GrowthFailed
 from rackhand.plugins.agent.write_step import WriteRefused, write_machine
 from rackhand.render.write_order import parse_write_order
 from rackhand.rules.erasure import policy_from_arguments
@@ -99,7 +100,7 @@ class RackhandHardwareManager(hardware.HardwareManager):
             )
         except (WriteRefused, InvalidValue) as error:
             raise errors.DeploymentError(f"nothing was written: {error}") from error
-        except (StreamError, ImageWriteError, PartitionTableError) as error:
+        except (StreamError, ImageWriteError, PartitionTableError, GrowthFailed) as error:
             raise errors.DeploymentError(f"the disk was left without a system: {error}") from error
         except (OSError, subprocess.SubprocessError) as error:
             raise errors.DeploymentError(f"the disk failed: {error}") from error

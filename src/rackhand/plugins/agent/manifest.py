@@ -7,6 +7,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from rackhand.model.errors import InvalidValue
+from rackhand.model.image_layout import ImageLayout, parse_layout
+
 FORMAT = "rackhand-extents/1"
 LIMIT_BYTES = 64 << 20
 """A manifest larger than this is refused before it is parsed."""
@@ -30,6 +33,7 @@ class Manifest:
     size_bytes: int
     extents: tuple[Range, ...]
     zeros: tuple[Range, ...] = ()
+    layout: ImageLayout | None = None
 
     @property
     def data_bytes(self) -> int:
@@ -60,9 +64,12 @@ def parse_manifest(content: bytes) -> Manifest:
             size,
             _ranges(data["extents"], size, "extents"),
             _ranges(data.get("zeros", []), size, "zeros"),
+            parse_layout(data.get("layout")),
         )
     except ManifestError:
         raise
+    except InvalidValue as error:
+        raise ManifestError(f"the image's manifest is damaged: {error}") from error
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise ManifestError(f"the image's manifest is damaged: {error!r}") from error
 

@@ -18,6 +18,9 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+from rackhand.model.errors import InvalidValue
+from rackhand.model.flavor import VolumeGroupSize
+from rackhand.model.image_facts import PartitionFact
 from rackhand.model.machine import Disk
 from rackhand.plugins.agent import records
 from rackhand.plugins.agent.block_devices import BlockDevice, read_block_devices, whole_disks
@@ -33,9 +36,15 @@ from rackhand.plugins.agent.image_writer import (
 from rackhand.plugins.agent.manifest import LIMIT_BYTES, Manifest, ManifestError, parse_manifest
 from rackhand.plugins.agent.old_table import undo_record
 from rackhand.plugins.agent.partition_table import TablePlan, plan_table
+from rackhand.plugins.agent.volume_growth import (
+    GrowthFailed,
+    check_physical_volume,
+    enlarge_physical_volume,
+)
 from rackhand.render.write_order import WriteOrder
 from rackhand.rules.root_disk import choose_root_disk, same_disk
 from rackhand.rules.volume_clash import clashing_groups
+from rackhand.rules.volume_growth import growing_partition
 
 DRIVE_LIMIT_BYTES = 64 << 20
 """A config drive that unpacks to more is refused (gzip bombs; upstream's limit too)."""
@@ -53,12 +62,13 @@ def write_machine(
     """Write the ordered image on the ordered disk; returns what was done, in numbers.
 
     Raises WriteRefused before the first byte is written; StreamError,
-    ImageWriteError, PartitionTableError or OSError later, and then the
-    disk holds no partition table.
+    ImageWriteError, PartitionTableError, GrowthFailed or OSError later, and then
+    the disk holds no partition table.
     """
     began = time.monotonic()
     drive = unpack_config_drive(configdrive)
     manifest = _manifest(order)
+    grow = _growing(order, manifest)
     devices = read_block_devices()
     disk = find_disk(order, whole_disks(devices), manifest.size_bytes)
     say(f"disk: {disk.name} ({disk.model}, serial {disk.serial}, {disk.size_bytes} bytes)")
@@ -77,13 +87,16 @@ def write_machine(
             sector_bytes=_sector_bytes(fd),
             drive_bytes=len(drive),
             partition_guid=partition_guid,
+            grow=grow.number if grow else None,
         )
+        if grow is not None:
+            _grow_volume_group(fd, disk.name, plan, grow, str(order.volume_group))
         put_table(fd, plan, drive)
         fcntl.ioctl(fd, _BLKFLSBUF)
-        check_table(fd, plan, drive)
+        check_written(fd, plan, drive, order.volume_group)
     finally:
         os.close(fd)
-    return _result(disk, manifest, len(drive), zeroed, time.monotonic() - began)
+    return _result(disk, manifest, plan, zeroed, time.monotonic() - began)
 
 
 def look_before_write(order: WriteOrder, disk: Disk, disks: list[Disk]) -> None:
@@ -116,6 +129,16 @@ def _manifest(order: WriteOrder) -> Manifest:
             fetch(order.manifest_url, order.manifest_sha256, limit_bytes=LIMIT_BYTES)
         )
     except (StreamError, ManifestError) as error:
+        raise WriteRefused(str(error)) from error
+
+
+def _growing(order: WriteOrder, manifest: Manifest) -> PartitionFact | None:
+    """Return the partition that grows; raises WriteRefused where none can."""
+    if order.volume_group_size is VolumeGroupSize.FIXED:
+        return None
+    try:
+        return growing_partition(manifest.layout, order.volume_group)
+    except InvalidValue as error:
         raise WriteRefused(str(error)) from error
 
 
@@ -208,8 +231,28 @@ def put_table(fd: int, plan: TablePlan, drive: bytes) -> None:
     os.fsync(fd)
 
 
-def check_table(fd: int, plan: TablePlan, drive: bytes) -> None:
-    """Read back what put_table wrote; raises OSError naming what differs."""
+def _grow_volume_group(
+    fd: int, path: str, plan: TablePlan, before: PartitionFact, volume_group: str
+) -> None:
+    """Let the physical volume fill its grown partition, of which the kernel knows nothing."""
+    if plan.grown is None or plan.grown[0] != before.offset:
+        raise GrowthFailed(
+            f"the image's partition {before.number} is not at byte {before.offset}, where its"
+            " manifest has it"
+        )
+    # An older system's signature may lie where the partition now ends.
+    end, edge = sum(plan.grown), before.offset + before.size
+    edge = max(edge, end - HEAD_BYTES)
+    wipe(fd, edge, end - edge)
+    os.fsync(fd)
+    enlarge_physical_volume(path, plan.grown, volume_group)
+
+
+def check_written(fd: int, plan: TablePlan, drive: bytes, volume_group: str | None) -> None:
+    """Read back config drive, partition tables and a grown volume group.
+
+    Raises OSError or GrowthFailed naming what differs.
+    """
     for what, wanted, offset in (
         ("config drive", drive, plan.drive_offset),
         ("backup partition table", plan.tail, plan.tail_offset),
@@ -217,6 +260,10 @@ def check_table(fd: int, plan: TablePlan, drive: bytes) -> None:
     ):
         if os.pread(fd, len(wanted), offset) != wanted:
             raise OSError(f"the {what} at byte {offset} does not read back as written")
+    if plan.grown is not None and volume_group is not None:
+        check_physical_volume(
+            lambda offset, length: os.pread(fd, length, offset), plan.grown, volume_group
+        )
 
 
 def reread_partitions(fd: int, path: str) -> None:
@@ -240,7 +287,7 @@ def _sector_bytes(fd: int) -> int:
 
 
 def _result(
-    disk: Disk, manifest: Manifest, drive_bytes: int, zeroed: int, seconds: float
+    disk: Disk, manifest: Manifest, plan: TablePlan, zeroed: int, seconds: float
 ) -> dict[str, Any]:
     return {
         "disk": disk.name,
@@ -248,6 +295,7 @@ def _result(
         "image_bytes": manifest.size_bytes,
         "data_bytes": manifest.data_bytes,
         "zeroed_bytes": zeroed,
-        "config_drive_bytes": drive_bytes,
+        "config_drive_bytes": plan.drive_bytes,
+        "grown_partition_bytes": plan.grown[1] if plan.grown else None,
         "seconds": round(seconds, 1),
     }
