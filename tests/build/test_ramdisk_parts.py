@@ -100,6 +100,12 @@ def test_no_driver_reaches_a_disk_of_others() -> None:
         assert f"/{driver}" not in kept
 
 
+def test_the_agents_scan_for_arrays_assembles_none() -> None:
+    """mdadm.conf(5): what AUTO refuses, `mdadm --assemble --scan` leaves alone."""
+    words = read_list(ramdisk.RECIPE / "files/etc/mdadm/mdadm.conf")
+    assert words == ["AUTO -all"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "address"),
     [

@@ -50,6 +50,12 @@ SESSION = "Error: Unable to establish IPMI v2 / RMCP+ session"
         ),
         ("deploy", "the stream's SHA-256 is not the ordered one", "image-corrupt"),
         ("deploy", "no such disk: serial S1", "disk-not-found"),
+        (
+            "deploy",
+            "nothing was written: /dev/sdb (serial S2, WWN None) holds a volume group rootvg "
+            "(UUID x) of another system, which would clash with the image's own at boot",
+            "volume-group-clash",
+        ),
         ("deploy", "Deploy step failed", "deploy-failed"),
         ("undeploy", None, "undeploy-failed"),
         (None, None, "engine-failed"),

@@ -104,6 +104,14 @@ _MEANINGS = (
     ),
     _meaning(
         "deploy",
+        r"holds a volume group .* of another system",
+        "volume-group-clash",
+        "another disk holds a volume group named as the image's, so nothing was written",
+        "where the disk is the machine's own, release the lease: cleaning clears it; on shared "
+        "storage rename or remove the volume group there, or take the disk away",
+    ),
+    _meaning(
+        "deploy",
         r"no (suitable|such|matching) .*(disk|device)|(disk|device) .*not found|root.?disk",
         "disk-not-found",
         "the disk that placement chose was not found again, or must not be written",
@@ -137,8 +145,9 @@ def fault_of(name: str, observed: Observed, at: datetime) -> Fault:
     """Translate the engine's failure of the machine called ``name``; never raises.
 
     Codes: bmc-password-wrong, bmc-unreachable, bmc-failed, inspection-timeout,
-    cleaning-timeout, deploy-timeout, image-corrupt, disk-not-found, verify-failed,
-    inspection-failed, cleaning-failed, deploy-failed, undeploy-failed, engine-failed.
+    cleaning-timeout, deploy-timeout, image-corrupt, volume-group-clash, disk-not-found,
+    verify-failed, inspection-failed, cleaning-failed, deploy-failed, undeploy-failed,
+    engine-failed.
     """
     text = " ".join((observed.error or "").split())
     said = f' (the engine says: "{text}")' if text else ""

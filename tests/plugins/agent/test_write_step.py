@@ -141,6 +141,10 @@ def test_a_second_volume_group_of_the_images_name_is_named_before_anything_is_wr
         write_machine(order, None, GUID, lambda _: None)
     assert Path(disk.name).read_bytes() == b"\xaa" * DISK_BYTES
     write_machine(replace(order, volume_group="othervg"), None, GUID, lambda _: None)
+    seen = json.loads(records.kept()["disks-before-write.json"])["disks"]
+    reasons = {one["serial"]: one["reasons"] for one in seen}
+    assert reasons["L-1"] == []
+    assert "attached by fc: it is shared storage" in reasons["LUN-7"][0]
 
 
 def test_nothing_is_written_whose_undo_cannot_be_kept(

@@ -100,19 +100,24 @@ def write_machine(
 
 
 def look_before_write(order: WriteOrder, disk: Disk, disks: list[Disk]) -> None:
-    """Keep what lies on the disks, and the old partition table for undo; reading only.
+    """Keep why each disk is left alone, what lies there, and the old partition table for undo.
 
-    Raises WriteRefused for another disk's volume group that bears the image's name, and
-    where the record cannot be kept.
+    Reading only. Raises WriteRefused for another disk's volume group that bears the image's
+    name, and where the record cannot be kept.
     """
     contents = read_contents(disks)
     seen = [replace(one, content=contents[one.name]) for one in disks]
+    against = dict(choose_root_disk(disks, order.disk_hint).reasons) | {disk.name: ()}
     try:
         with open_for_reading(disk.name) as old:
             undo = undo_record(old.read, old.table(), disk.name)
         records.keep(
             "disks-before-write",
-            {"written": disk.name, "undo": undo, "disks": [asdict(one) for one in seen]},
+            {
+                "written": disk.name,
+                "undo": undo,
+                "disks": [{**asdict(one), "reasons": against[one.name]} for one in seen],
+            },
         )
     except OSError as error:
         raise WriteRefused(
