@@ -288,13 +288,21 @@ def disk() -> None:
 
 
 @disk.command("hash")
-@_of_machine
+@_named
+@click.argument("host")
 @click.argument("number", type=int)
-def disk_hash(places: Places, machine: Machine, number: int) -> None:
-    """Print a hash of the disk's content (equal content, equal hash)."""
-    if not 0 <= number < len(machine.disks):
-        raise LabError(f"{machine.name} has no disk {number}", f"0 to {len(machine.disks) - 1}")
-    click.echo(content_hash(places.machine(machine).disk_file(number)))
+def disk_hash(places: Places, host: str, number: int) -> None:
+    """Print a hash of the content of a machine's or storage host's disk (equal, equal hash)."""
+    rack = data_centre.current_rack(places)
+    storage = {one.name: one for one in rack.storage}
+    if host in storage:
+        disks, file = len(storage[host].luns), places.storage(storage[host]).disk_file(number)
+    else:
+        machine = data_centre.find_machine(rack, host)
+        disks, file = len(machine.disks), places.machine(machine).disk_file(number)
+    if not 0 <= number < disks:
+        raise LabError(f"{host} has no disk {number}", f"0 to {disks - 1}")
+    click.echo(content_hash(file))
 
 
 def main() -> None:

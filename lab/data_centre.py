@@ -12,13 +12,13 @@ from pathlib import Path
 from lab import (
     bmc,
     cables,
+    iscsi_storage,
     lldp_speaker,
     namespace,
     preconditions,
     process,
     qemu,
     rack_file,
-    rogue_dhcp,
     switch,
 )
 from lab.errors import LabError
@@ -63,6 +63,9 @@ def _build(places: Places, rack: Rack, file: Path, say: Say) -> None:
     switch.plug(places, rack)
     if lldp_speaker.start(places, rack):
         say("LLDP speaker")
+    for host in rack.storage:
+        if iscsi_storage.start(places, host):
+            say(f"storage host {host.name}: {host.target} on {host.address}, VLAN {host.vlan}")
     for machine in rack.machines:
         if bmc.start(places, machine):
             say(f"machine {machine.name}: BMC {machine.bmc.address}, power off")
@@ -107,7 +110,7 @@ def down(places: Places, say: Say) -> None:
 
 
 def _remove(places: Places, keep_disks: bool) -> None:
-    rogue_dhcp.remove_all(places)
+    namespace.delete_hosts(places.namespace)
     namespace.delete(places.namespace)
     for folder in (places.run,) if keep_disks else (places.run, places.disks):
         if folder.exists():

@@ -172,6 +172,21 @@ class Spot:
             return next(iter(kind))
 
 
+class Seen:
+    """What must be unique in a file."""
+
+    def __init__(self) -> None:
+        self._first: dict[tuple[str, str], str] = {}
+
+    def once(self, kind: str, value: str, spot: Spot) -> None:
+        """Complain when ``value`` was already used for the same kind of thing."""
+        before = self._first.setdefault((kind, value), spot.path)
+        if value and before != spot.path:
+            spot.complain(
+                f"{spot.path}: {kind} {value} is already used by {before}", f"choose another {kind}"
+            )
+
+
 def read(text: str, problems: Problems) -> Spot:
     """Parse YAML; raises FileRefusedError when it is not YAML or is empty."""
     try:

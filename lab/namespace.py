@@ -74,6 +74,16 @@ def delete(name: str, timeout_s: float = 10) -> None:
     run(["ip", "netns", "del", name])
 
 
+def delete_hosts(name: str) -> None:
+    """Remove the namespaces of the hosts beside a lab, whatever of them still works.
+
+    They are called as the lab's own, a dot, and the host; a lab's own has no dot.
+    """
+    for other in names():
+        if other.startswith(f"{name}."):
+            delete(other)
+
+
 def _kill(pid: int, number: signal.Signals) -> None:
     try:
         os.kill(pid, number)

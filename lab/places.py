@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lab.errors import LabError
-from lab.rack import Machine
+from lab.rack import Machine, StorageHost
 
 RUN_ROOT = Path("/run/rackhand-lab")
 
@@ -65,6 +65,29 @@ class MachinePlace:
     def moved_cable(self, nic: int) -> Path:
         """Where the cable of NIC ``nic`` ends since it was moved (JSON); absent: as racked."""
         return self.run / f"nic{nic}.moved"
+
+
+@dataclass(frozen=True)
+class StoragePlace:
+    """Folders, socket and network namespace of one storage host."""
+
+    run: Path
+    disks: Path
+    namespace: str
+
+    @property
+    def pid(self) -> Path:
+        """Process id of tgtd."""
+        return self.run / "tgtd.pid"
+
+    @property
+    def control_socket(self) -> Path:
+        """Where tgtadm reaches tgtd (which adds the number of a control port)."""
+        return self.run / "tgtd.sock"
+
+    def disk_file(self, number: int) -> Path:
+        """The raw, sparse image behind LUN ``number`` + 1."""
+        return self.disks / f"disk{number}.raw"
 
 
 @dataclass(frozen=True)
@@ -129,4 +152,12 @@ class Places:
         """The place of one machine."""
         return MachinePlace(
             self.run / "machines" / machine.name, self.disks / machine.name, machine.bmc.index
+        )
+
+    def storage(self, host: StorageHost) -> StoragePlace:
+        """The place of one storage host; a lab's own namespace has no dot in its name."""
+        return StoragePlace(
+            self.run / "storage" / host.name,
+            self.disks / host.name,
+            f"{self.namespace}.{host.name}",
         )

@@ -37,6 +37,8 @@ def require(rack: Rack) -> None:
             "run it with sudo: it makes a network namespace and taps",
         )
     missing = {p: package for p, package in _PROGRAMS.items() if not shutil.which(p)}
+    if rack.storage and not shutil.which("tgtd"):
+        missing["tgtd"] = "tgt"
     if any(m.firmware is Firmware.UEFI for m in rack.machines) and not Path(OVMF_CODE).exists():
         missing[OVMF_CODE] = "ovmf"
     if missing:

@@ -3,6 +3,7 @@
 import uuid
 from dataclasses import dataclass, field
 from enum import StrEnum
+from ipaddress import IPv4Interface
 
 _UUID_SPACE = uuid.UUID("6f0a6d1e-9d0b-4b5e-8c55-7261636b6861")
 
@@ -177,11 +178,34 @@ class Machine:
 
 
 @dataclass(frozen=True)
+class Lun:
+    """One disk of a storage host; vendor, product and serial are its INQUIRY data."""
+
+    size_gib: int
+    serial: str
+    vendor: str
+    product: str
+
+
+@dataclass(frozen=True)
+class StorageHost:
+    """An iSCSI target on an access port of ``vlan``, which shows every LUN to everybody."""
+
+    name: str
+    vlan: int
+    address: IPv4Interface
+    target: str
+    """Its iSCSI qualified name."""
+    luns: tuple[Lun, ...]
+
+
+@dataclass(frozen=True)
 class Rack:
-    """All machines of a lab."""
+    """All machines of a lab, and the storage hosts on its switch."""
 
     machines: tuple[Machine, ...]
     source: str = field(default="", compare=False)
+    storage: tuple[StorageHost, ...] = ()
 
     @property
     def memory_mib(self) -> int:

@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 from lab.errors import LabError
-from lab.marked_yaml import Problems, Spot, read
+from lab.marked_yaml import Problems, Seen, Spot, read
 from lab.rack import (
     Bmc,
     Disk,
@@ -23,6 +23,7 @@ from lab.rack import (
     SwitchPort,
 )
 from lab.sensor_scale import SCALES
+from lab.storage_file import storage_hosts
 
 _SCSI = {
     DiskController.MEGASAS,
@@ -54,34 +55,20 @@ def load(path: Path) -> Rack:
 def parse(text: str, source: str) -> Rack:
     """The rack that ``text`` describes; raises FileRefusedError with every problem found."""
     problems = Problems(source)
-    top = read(text, problems).mapping(["machines"], [])
+    top = read(text, problems).mapping(["machines"], ["storage"])
     spots = top["machines"].items(at_least=1) if "machines" in top else []
     machines = []
-    seen = _Seen()
+    seen = Seen()
     for spot in spots:
         machine = _machine(spot, seen)
         if machine:
             machines.append(machine)
+    storage = storage_hosts(top["storage"], seen) if "storage" in top else ()
     problems.raise_if_any()
-    return Rack(tuple(machines), source)
+    return Rack(tuple(machines), source, storage)
 
 
-class _Seen:
-    """What must be unique in a rack."""
-
-    def __init__(self) -> None:
-        self._first: dict[tuple[str, str], str] = {}
-
-    def once(self, kind: str, value: str, spot: Spot) -> None:
-        """Complain when ``value`` was already used for the same kind of thing."""
-        before = self._first.setdefault((kind, value), spot.path)
-        if value and before != spot.path:
-            spot.complain(
-                f"{spot.path}: {kind} {value} is already used by {before}", f"choose another {kind}"
-            )
-
-
-def _machine(spot: Spot, seen: _Seen) -> Machine | None:
+def _machine(spot: Spot, seen: Seen) -> Machine | None:
     required = ["name", "model", "cpus", "memory_mib", "disks", "nics", "bmc"]
     v = spot.mapping(required, ["firmware", "post_s", "sensors", "fru", "lags", "lldp"])
     if any(key not in v for key in required):
@@ -137,7 +124,7 @@ def _lags(spot: Spot, nics: tuple[Nic, ...]) -> tuple[Lag, ...]:
     return tuple(found)
 
 
-def _model(spot: Spot, seen: _Seen) -> Model:
+def _model(spot: Spot, seen: Seen) -> Model:
     v = spot.mapping(["vendor", "product", "serial"], [])
     model = Model(*(v[k].text(40) if k in v else "" for k in ("vendor", "product", "serial")))
     if len(v) == 3:
@@ -145,7 +132,7 @@ def _model(spot: Spot, seen: _Seen) -> Model:
     return model
 
 
-def _disk(spot: Spot, seen: _Seen) -> Disk:
+def _disk(spot: Spot, seen: Seen) -> Disk:
     v = spot.mapping(["controller", "size_gib", "serial"], ["vendor", "product", "wwn"])
     controller = v["controller"].choice(DiskController) if "controller" in v else None
     disk = Disk(
@@ -171,7 +158,7 @@ def _disk(spot: Spot, seen: _Seen) -> Disk:
     return disk
 
 
-def _wwn(spot: Spot, seen: _Seen) -> str:
+def _wwn(spot: Spot, seen: Seen) -> str:
     wwn = spot.raw().lower().removeprefix("0x")
     if not re.fullmatch(r"[0-9a-f]{16}", wwn):
         spot.complain(f"{spot.path}: {wwn!r} is no WWN", "sixteen hexadecimal digits, in quotes")
@@ -179,7 +166,7 @@ def _wwn(spot: Spot, seen: _Seen) -> str:
     return wwn
 
 
-def _nic(spot: Spot, seen: _Seen, lldp: bool) -> Nic:
+def _nic(spot: Spot, seen: Seen, lldp: bool) -> Nic:
     v = spot.mapping(["model", "mac"], ["port", "declared", "lldp"])
     mac = ""
     if "mac" in v:
@@ -218,7 +205,7 @@ def _port(spot: Spot) -> SwitchPort:
     return SwitchPort(native, tuple(tagged))
 
 
-def _bmc(spot: Spot, seen: _Seen) -> Bmc:
+def _bmc(spot: Spot, seen: Seen) -> Bmc:
     v = spot.mapping(["index", "user", "password"], [])
     index = v["index"].integer(2, 254) if "index" in v else 2
     if "index" in v:

@@ -59,12 +59,5 @@ def stop(places: Places, vlan: int) -> bool:
     return was
 
 
-def remove_all(places: Places) -> None:
-    """End the foreign servers of a lab that goes down, whatever of it still works."""
-    for name in namespace.names():
-        if name.startswith(places.rogue_namespace(0).removesuffix("0")):
-            namespace.delete(name)
-
-
 def _port(vlan: int) -> str:
     return f"rogue{vlan}"

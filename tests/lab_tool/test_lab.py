@@ -43,6 +43,12 @@ machines:
     disks: [{controller: virtio-blk, size_gib: 1, serial: T-D2}]
     nics: []
     bmc: {index: 32, user: root, password: other}
+storage:
+  - name: san1
+    vlan: 100
+    address: 10.100.0.5/24
+    target: iqn.2001-05.com.example:san1
+    luns: [{size_gib: 1, serial: T-LUN, vendor: SEAGATE, product: ST8000NM0075}]
 """
 # Prints DISK-BOOT on COM1, then halts (or resets through port 0xcf9 after a short count).
 _PRINT = bytes.fromhex("31c08ed8be007cfcac84c07406baf803eeebf5")
@@ -259,6 +265,29 @@ def test_a_moved_cable_meets_the_foreign_dhcp_server_of_its_new_vlan(labs: Path)
     assert not B.rogue(300).exists()
     lab("cable", "move", "--name", A.name, "m1", "0", "--vlan", "100")
     assert "0: 100," in lab("status", "--name", A.name)
+
+
+def test_a_storage_host_serves_its_luns_on_its_vlan_and_survives_a_second_up(labs: Path) -> None:
+    there = f"{A.namespace}.san1"
+    folder = A.run / "storage/san1"
+    pid = (folder / "tgtd.pid").read_text()
+    show = ["tgtadm", "--control-port", "0", "--lld", "iscsi", "--mode", "target", "--op", "show"]
+    environment = {**os.environ, "TGT_IPC_SOCKET": str(folder / "tgtd.sock")}
+    said = subprocess.run(show, env=environment, capture_output=True, text=True, check=True).stdout
+    for fact in ("iqn.2001-05.com.example:san1", "SCSI SN: T-LUN", "Size: 1074 MB", "ALL"):
+        assert fact in said
+    listening = ["ip", "netns", "exec", there, "ss", "-Hltn"]
+    assert (
+        "10.100.0.5:3260"
+        in subprocess.run(listening, capture_output=True, text=True, check=True).stdout
+    )
+    lab("up", "--name", A.name, "--rack", str(labs))
+    assert (folder / "tgtd.pid").read_text() == pid
+    before = lab("disk", "hash", "--name", A.name, "san1", "0")
+    with (A.disks / "san1/disk0.raw").open("r+b") as disk:
+        disk.write(b"x")
+    assert lab("disk", "hash", "--name", A.name, "san1", "0") != before
+    assert "san1 has no disk 1" in lab("disk", "hash", "--name", A.name, "san1", "1", expect=1)
 
 
 def test_the_switch_says_over_lldp_which_port_it_is(labs: Path) -> None:

@@ -9,7 +9,7 @@ from lab import rack_file
 from lab.errors import LabError
 from lab.inventory import import_file
 from lab.marked_yaml import FileRefusedError
-from lab.rack import DiskController, Firmware, Lag, NicModel, Rack, SwitchPort
+from lab.rack import DiskController, Firmware, Lag, Lun, NicModel, Rack, SwitchPort
 
 RACKS = Path(rack_file.__file__).with_name("racks")
 GOOD = """\
@@ -77,6 +77,34 @@ def test_cabling_is_declared_as_people_believe_it_and_lldp_is_per_machine_or_por
     ]
     with pytest.raises(FileRefusedError, match="true or false"):
         rack_file.parse(GOOD.replace("    post_s: 1.5", "    lldp: 3", 1), "r")
+
+
+STORAGE = """\
+storage:
+  - name: san1
+    vlan: 100
+    address: 10.100.0.5/24
+    target: iqn.2001-05.com.example:san1
+    luns:
+      - {size_gib: 2, serial: L1, vendor: SEAGATE, product: ST8000NM0075}
+"""
+
+
+def test_storage_hosts_are_read_or_refused_at_their_place() -> None:
+    (host,) = rack_file.parse(GOOD + STORAGE, "r").storage
+    assert (host.name, host.vlan, str(host.address)) == ("san1", 100, "10.100.0.5/24")
+    assert host.luns == (Lun(2, "L1", "SEAGATE", "ST8000NM0075"),)
+    for right, wrong, said in (
+        ("iqn.2001-05.com.example:san1", "san1", "no iSCSI qualified name"),
+        ("10.100.0.5/24", "10.100.0.500/24", "10.100.0.500"),
+        ("name: san1", "name: n1", "name n1 is already used"),
+        ("serial: L1", "serial: D1", "disk serial D1 is already used"),
+        ("serial: L1", "serial: 'L,1'", "has a comma"),
+        ("vlan: 100", "vlan: 0", "vlan is 0"),
+        ("    target", "    goal", "unknown key"),
+    ):
+        with pytest.raises(FileRefusedError, match=said):
+            rack_file.parse(GOOD + STORAGE.replace(right, wrong), "r")
 
 
 def test_good_file_becomes_the_rack_it_describes() -> None:
