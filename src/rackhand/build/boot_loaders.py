@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import struct
+import tempfile
 from pathlib import Path
 
 from rackhand.build.progress import BuildFailed, Progress
@@ -23,43 +25,54 @@ _UEFI_MODULES = (*_MODULES, "all_video", "efi_gop")
 
 
 def install_bios(progress: Progress, raw: Path, bios_boot: Region, grub_files: Path) -> None:
-    """Write GRUB's first sector and its core into the BIOS boot partition.
+    """Write GRUB's first sector and its core into the BIOS boot partition."""
+    core = make_program(progress, "i386-pc", grub_files, _PREFIX, _BIOS_MODULES)
+    with raw.open("r+b") as disk:
+        write_bios_loader(disk.fileno(), bios_boot, (grub_files / "boot.img").read_bytes(), core)
 
-    The core is put where the first sector will look for it, as grub-bios-setup does.
-    Source: GRUB 2.06, include/grub/i386/pc/boot.h and util/setup.c.
+
+def make_program(
+    progress: Progress, platform: str, grub_files: Path, prefix: str, modules: tuple[str, ...]
+) -> bytes:
+    """Return a GRUB with these modules, which finds its menu in ``prefix``.
+
+    ``platform`` is ``i386-pc`` (a core for BIOS) or ``x86_64-efi`` (a program for UEFI).
     """
-    core_path = raw.with_name("core.img")
-    progress.run(
-        "grub-mkimage", "-O", "i386-pc", "-d", grub_files, "-p", _PREFIX,
-        "-o", core_path, *_BIOS_MODULES,
-    )  # fmt: skip
-    core = bytearray(core_path.read_bytes())
-    core_path.unlink()
-    if len(core) > bios_boot.size:
+    with tempfile.TemporaryDirectory() as folder:
+        program = Path(folder) / "program"
+        progress.run(
+            "grub-mkimage", "-O", platform, "-d", grub_files, "-p", prefix, "-o", program, *modules
+        )
+        return program.read_bytes()
+
+
+def write_bios_loader(fd: int, room: Region, boot_sector: bytes, core: bytes) -> None:
+    """Write a core to where ``room`` begins, and the boot sector that loads it from there.
+
+    The partition table in the boot sector stays. As grub-bios-setup does it; source: GRUB
+    2.06, include/grub/i386/pc/boot.h and util/setup.c. Raises :class:`BuildFailed` when the
+    core does not fit.
+    """
+    if len(core) > room.size:
         raise BuildFailed(
-            f"GRUB's core has {len(core)} bytes, its partition {bios_boot.size}",
+            f"GRUB's core has {len(core)} bytes, its place {room.size}",
             "name fewer modules in boot_loaders.py",
         )
-    first_sector = bios_boot.offset // SECTOR_BYTES
+    first_sector = room.offset // SECTOR_BYTES
     sectors = -(-len(core) // SECTOR_BYTES)
-    boot = bytearray((grub_files / "boot.img").read_bytes())
+    boot, placed = bytearray(boot_sector), bytearray(core)
     struct.pack_into("<Q", boot, 0x5C, first_sector)
     struct.pack_into("<H", boot, 0x66, 0x9090)  # a hard disk: distrust the BIOS's drive number
-    struct.pack_into("<QH", core, 0x1F4, first_sector + 1, sectors - 1)
-    with raw.open("r+b") as disk:
-        disk.write(boot[:440])  # the rest of the sector is the partition table's
-        disk.seek(bios_boot.offset)
-        disk.write(core)
+    struct.pack_into("<QH", placed, 0x1F4, first_sector + 1, sectors - 1)
+    os.pwrite(fd, boot[:440], 0)  # the rest of the sector is the partition table's
+    os.pwrite(fd, placed, room.offset)
 
 
 def make_uefi_program(progress: Progress, esp: Path, grub_files: Path) -> None:
     """Put GRUB where UEFI firmware looks on a disk it has no boot entry for."""
     program = esp / "EFI/BOOT/BOOTX64.EFI"
     program.parent.mkdir(parents=True)
-    progress.run(
-        "grub-mkimage", "-O", "x86_64-efi", "-d", grub_files, "-p", _PREFIX,
-        "-o", program, *_UEFI_MODULES,
-    )  # fmt: skip
+    program.write_bytes(make_program(progress, "x86_64-efi", grub_files, _PREFIX, _UEFI_MODULES))
 
 
 def copy_modules(grub_lib: Path, boot: Path) -> None:

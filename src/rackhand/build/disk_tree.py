@@ -42,7 +42,9 @@ class FileSystem:
 
 
 @dataclass(frozen=True, slots=True)
-class _Mount:
+class Mount:
+    """Where a file system of the image goes: its device in GRUB's words, and the folder in it."""
+
     point: str
     device: str
     prefix: str
@@ -56,11 +58,11 @@ class DiskTree:
         self._table = table
         self.filesystems = tuple(self._filesystems())
         root = self._root()
-        self._mounts: tuple[_Mount, ...] = (root,)
+        self.mounts: tuple[Mount, ...] = (root,)
         self.root_device = root.device
         fstab = (self.read("/etc/fstab") or b"").decode(errors="replace")
         further = [m for m in self._mounted(fstab) if m.point != "/"]
-        self._mounts = tuple(sorted((root, *further), key=lambda mount: -len(mount.point)))
+        self.mounts = tuple(sorted((root, *further), key=lambda mount: -len(mount.point)))
 
     def read(self, path: str, limit_bytes: int = READ_LIMIT_BYTES) -> bytes | None:
         """Return a file's first bytes; None when there is no such file."""
@@ -69,7 +71,7 @@ class DiskTree:
 
     def entries(self, path: str) -> tuple[Entry, ...]:
         """Return a folder's entries by name; empty when there is no such folder."""
-        return self._listed(self._place(path))
+        return self._listed(self.place(path))
 
     def names_on(self, system: FileSystem, folder: str) -> tuple[str, ...]:
         """Return the names in a folder of one file system, mounted or not."""
@@ -87,7 +89,7 @@ class DiskTree:
 
     def copy(self, path: str, target: IO[bytes]) -> bool:
         """Write a whole file to ``target``, rewound; False when there is no such file."""
-        ran = self._run(target, "cat", self._place(path))
+        ran = self._run(target, "cat", self.place(path))
         if ran.status == 0:
             return True
         if re.search(
@@ -96,9 +98,10 @@ class DiskTree:
             return False
         raise TreeUnreadable(f"{path}: {ran.errors[:200] or ran.status}")
 
-    def _place(self, path: str) -> str:
+    def place(self, path: str) -> str:
+        """Return GRUB's words for a path: ``(loop0,gpt2)/boot`` is /boot of a plain disk."""
         path = "/" + path.strip("/")
-        for mount in self._mounts:
+        for mount in self.mounts:
             point = mount.point.rstrip("/")
             if path == point or path.startswith(point + "/"):
                 return f"({mount.device}){mount.prefix}{path[len(point) :] or '/'}"
@@ -121,17 +124,17 @@ class DiskTree:
                 int(number[1]) if number else None,
             )  # fmt: skip
 
-    def _root(self) -> _Mount:
+    def _root(self) -> Mount:
         for system in self.filesystems:
             for prefix in _ROOTS:
-                self._mounts = (_Mount("/", system.device, prefix),)
+                self.mounts = (Mount("/", system.device, prefix),)
                 names = {entry.name for entry in self.entries("/")}
                 if {"etc", "usr"} <= names:
-                    return self._mounts[0]
+                    return self.mounts[0]
         found = ", ".join(f"{s.device} ({s.kind})" for s in self.filesystems) or "none"
         raise TreeUnreadable(f"no file system holds a Linux system; found: {found}")
 
-    def _mounted(self, fstab: str) -> Iterator[_Mount]:
+    def _mounted(self, fstab: str) -> Iterator[Mount]:
         for line in fstab.splitlines():
             fields = line.split("#")[0].split()
             if len(fields) < 4 or not fields[1].startswith("/"):
@@ -140,7 +143,7 @@ class DiskTree:
             if device is not None:
                 subvolume = re.search(r"\bsubvol=/?([^,\s]+)", fields[3])
                 prefix = f"/{subvolume[1]}" if subvolume else ""
-                yield _Mount(fields[1], device, prefix)
+                yield Mount(fields[1], device, prefix)
 
     def _device(self, source: str) -> str | None:
         """Return GRUB's name of what fstab names; None for what is not in the image."""

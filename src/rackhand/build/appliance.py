@@ -1,0 +1,209 @@
+"""A small virtual machine that alone touches a foreign disk (libguestfs' appliance).
+
+Everything that reads, writes or runs what is on the disk happens in it; it has no network.
+Source: guestfs(3), guestfs-python(3).
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import re
+import select
+import signal
+import subprocess
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any, ClassVar
+
+from rackhand.build.progress import BuildFailed
+
+_SERVER = Path(__file__).with_name("appliance_server.py")
+# Debian's own Python: the bindings are built for it.
+_PYTHON = "/usr/bin/python3"
+_MEMORY_MIB, _PROCESSORS = 2048, 2
+_CALL_WITHIN_S = 300
+_START_WITHIN_S = 900
+_GOODBYE_S = 15
+
+
+class ApplianceFailed(BuildFailed):
+    """The appliance did not start, refused a call, or took too long."""
+
+    code: ClassVar[str] = "appliance-failed"
+
+
+@dataclass(frozen=True, slots=True)
+class MountPoint:
+    """A file system of the disk and where it goes; ``subvolume`` is of btrfs."""
+
+    device: str
+    point: str
+    subvolume: str = ""
+
+
+class Appliance:
+    """An appliance that runs; its calls are libguestfs' own, one at a time."""
+
+    def __init__(self, process: subprocess.Popen[bytes], log_path: Path) -> None:
+        self._process = process
+        self._log_path = log_path
+        self._rest = b""
+
+    def call(
+        self, name: str, *arguments: Any, within_s: float = _CALL_WITHIN_S, **options: Any
+    ) -> Any:
+        """Make one call and return its result, bytes as bytes; see guestfs(3) for names.
+
+        Raises :class:`ApplianceFailed` with libguestfs' words, or when the wall clock passes
+        ``within_s``; nothing more can be asked of the appliance then.
+        """
+        words = [_sent(argument) for argument in arguments]
+        request = json.dumps({"call": name, "args": words, "options": options}) + "\n"
+        assert self._process.stdin is not None
+        try:
+            self._process.stdin.write(request.encode())
+            self._process.stdin.flush()
+        except BrokenPipeError as gone:
+            raise self._failed(f"it ended before {name}") from gone
+        answer = json.loads(self._line(name, time.monotonic() + within_s, within_s))
+        if "error" in answer:
+            raise self._failed(f"{name}: {answer['error'].strip()[-600:]}")
+        result = answer["result"]
+        if isinstance(result, dict) and result.keys() == {"base64"}:
+            return base64.b64decode(result["base64"])
+        return result
+
+    def _line(self, name: str, deadline: float, within_s: float) -> bytes:
+        assert self._process.stdout is not None
+        stdout = self._process.stdout.fileno()
+        while b"\n" not in self._rest:
+            left = deadline - time.monotonic()
+            if left <= 0 or not select.select([stdout], [], [], left)[0]:
+                self._process.kill()
+                raise self._failed(f"{name} took longer than {within_s:.0f} s")
+            part = os.read(stdout, 1 << 20)
+            if not part:
+                raise self._failed(f"it ended during {name}")
+            self._rest += part
+        line, _, self._rest = self._rest.partition(b"\n")
+        return line
+
+    def _failed(self, why: str) -> ApplianceFailed:
+        return ApplianceFailed(
+            f"the appliance: {why}",
+            f"its log is {self._log_path}; libguestfs-test-tool tells whether libguestfs works"
+            " here; is a disk full?",
+        )
+
+
+@contextmanager
+def run_appliance(raw: Path, log: IO[bytes], log_path: Path) -> Iterator[Appliance]:
+    """Run an appliance with a raw disk file as its only disk, ``/dev/sda``.
+
+    Whatever ends the block ends the virtual machine too: at its normal end the disk is
+    written out first, else it is killed. Raises :class:`ApplianceFailed`.
+    """
+    scratch = raw.parent / "appliance"
+    scratch.mkdir()
+    # A session of its own: Ctrl-C comes to us alone, and one signal then reaches all of it.
+    process = subprocess.Popen(
+        [_PYTHON, "-I", _SERVER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log,
+        start_new_session=True, env=_environment(scratch),
+    )  # fmt: skip
+    try:
+        appliance = Appliance(process, log_path)
+        for name, value in (("set_memsize", _MEMORY_MIB), ("set_smp", _PROCESSORS)):
+            appliance.call(name, value)
+        appliance.call("add_drive", str(raw), format="raw", cachemode="unsafe", discard="enable")
+        appliance.call("launch", within_s=_START_WITHIN_S)
+        yield appliance
+        appliance.call("umount_all")
+        appliance.call("shutdown")  # fails if not all was written
+    finally:
+        _end(process)
+
+
+def _environment(scratch: Path) -> dict[str, str]:
+    settings = "" if _has_kvm() else "force_tcg"
+    return {
+        "PATH": os.environ.get("PATH", "/usr/sbin:/usr/bin:/sbin:/bin"),
+        "HOME": os.environ.get("HOME", "/"),
+        "LC_ALL": "C.UTF-8",
+        "LIBGUESTFS_BACKEND": "direct",
+        "LIBGUESTFS_BACKEND_SETTINGS": settings,
+        "TMPDIR": str(scratch),
+        # The appliance itself, made of Debian's packages at the first use, is kept.
+        "LIBGUESTFS_CACHEDIR": "/var/tmp",  # noqa: S108
+    }
+
+
+def _has_kvm() -> bool:
+    """Whether the processor virtualises; /dev/kvm alone does not mean that a guest would run."""
+    words = Path("/proc/cpuinfo").read_text().split()
+    return ("vmx" in words or "svm" in words) and os.access("/dev/kvm", os.R_OK | os.W_OK)
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """End the server; a virtual machine that still runs is killed.
+
+    The server lives on for a moment to remove its sockets, else it is killed, too.
+    """
+    assert process.stdin is not None and process.stdout is not None  # noqa: PT018
+    process.stdin.close()
+    process.stdout.close()
+    deadline = time.monotonic() + _GOODBYE_S
+    while process.poll() is None and time.monotonic() < deadline:
+        try:
+            process.wait(1.0)
+        except subprocess.TimeoutExpired:
+            _kill_children(process.pid)
+    try:
+        os.killpg(process.pid, signal.SIGKILL)
+    except ProcessLookupError:
+        pass  # the usual case: all of it is gone
+    process.wait()
+
+
+def _kill_children(parent: int) -> None:
+    try:
+        children = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
+    except FileNotFoundError:
+        return
+    for child in children:
+        try:
+            os.kill(int(child), signal.SIGKILL)
+        except ProcessLookupError:
+            continue
+
+
+def _sent(argument: Any) -> Any:
+    if isinstance(argument, bytes):
+        return {"base64": base64.b64encode(argument).decode()}
+    return argument
+
+
+def mount_system(appliance: Appliance, mounts: Sequence[MountPoint]) -> None:
+    """Mount a system's file systems, the outer ones first."""
+    for mount in sorted(mounts, key=lambda mount: mount.point):
+        if mount.point != "/":
+            appliance.call("mkdir_p", mount.point)
+        options = f"subvol={mount.subvolume}" if mount.subvolume else ""
+        appliance.call("mount_options", options, mount.device, mount.point)
+
+
+def linux_device(grub_device: str) -> str:
+    """Return the appliance's name of what GRUB calls ``loop0,gpt2`` or ``lvm/rootvg-root``."""
+    if grub_device.startswith("lvm/"):
+        return f"/dev/mapper/{grub_device.removeprefix('lvm/')}"
+    number = re.search(r",(?:gpt|msdos)(\d+)$", grub_device)
+    if number is None:
+        raise ApplianceFailed(
+            f"a file system lies on {grub_device}, neither a partition nor an LVM volume",
+            "move the system to one disk with LVM or plain partitions, then convert it",
+        )
+    return f"/dev/sda{number[1]}"
