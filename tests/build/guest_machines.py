@@ -25,13 +25,13 @@ NO_DISK = r"Entering emergency mode|dracut-initqueue.*[Tt]imeout"
 _PATIENCE_S = 900
 
 
-def start_until(
-    folder: Path, disk: Path, controller: str, firmware: str, wanted: str, unwanted: str
-) -> float:
+def start_until(folder: Path, disk: Path, on: tuple[str, str], wanted: str, unwanted: str) -> float:
     """Start a throw-away layer of ``disk``; return the seconds until ``wanted`` is said.
 
-    What is ``unwanted`` fails the test, as do silence and an end of the machine.
+    ``on`` is controller and firmware. What is ``unwanted`` fails the test, as do silence and
+    an end of the machine.
     """
+    controller, firmware = on
     folder.mkdir()
     layer, console = folder / "layer.qcow2", folder / "console.log"
     words = ["qemu-img", "create", "-q", "-f", "qcow2", "-F", _format(disk), "-b", str(disk)]
@@ -81,7 +81,5 @@ def with_serial_console(folder: Path, disk: Path, boot_offset: int) -> Path:
     words = r"\1 console=ttyS0,115200n8 rd.retry=30"
     menu.write_text(re.sub(r"^(\s*linux\s.*)$", words, menu.read_text(), flags=re.M))
     for request in ("rm /grub/grub.cfg", f"write {menu} /grub/grub.cfg"):
-        subprocess.run(
-            ["debugfs", "-w", "-R", request, inside], check=True, capture_output=True
-        )
+        subprocess.run(["debugfs", "-w", "-R", request, inside], check=True, capture_output=True)
     return raw

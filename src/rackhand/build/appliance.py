@@ -9,16 +9,15 @@ from __future__ import annotations
 import base64
 import json
 import os
-import re
 import select
 import signal
 import subprocess
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, ClassVar
+from typing import IO, Any, ClassVar, cast
 
 from rackhand.build.progress import BuildFailed
 
@@ -51,8 +50,19 @@ class Appliance:
 
     def __init__(self, process: subprocess.Popen[bytes], log_path: Path) -> None:
         self._process = process
+        self._requests = cast(IO[bytes], process.stdin)
+        self._answers = cast(IO[bytes], process.stdout)
         self._log_path = log_path
         self._rest = b""
+
+    def launch(self) -> None:
+        """Start the virtual machine."""
+        self.call("launch", within_s=_START_WITHIN_S)
+
+    def finish(self) -> None:
+        """Write all out and end the virtual machine; fails if not all could be written."""
+        self.call("umount_all")
+        self.call("shutdown")
 
     def call(
         self, name: str, *arguments: Any, within_s: float = _CALL_WITHIN_S, **options: Any
@@ -64,10 +74,9 @@ class Appliance:
         """
         words = [_sent(argument) for argument in arguments]
         request = json.dumps({"call": name, "args": words, "options": options}) + "\n"
-        assert self._process.stdin is not None
         try:
-            self._process.stdin.write(request.encode())
-            self._process.stdin.flush()
+            self._requests.write(request.encode())
+            self._requests.flush()
         except BrokenPipeError as gone:
             raise self._failed(f"it ended before {name}") from gone
         answer = json.loads(self._line(name, time.monotonic() + within_s, within_s))
@@ -79,8 +88,7 @@ class Appliance:
         return result
 
     def _line(self, name: str, deadline: float, within_s: float) -> bytes:
-        assert self._process.stdout is not None
-        stdout = self._process.stdout.fileno()
+        stdout = self._answers.fileno()
         while b"\n" not in self._rest:
             left = deadline - time.monotonic()
             if left <= 0 or not select.select([stdout], [], [], left)[0]:
@@ -103,10 +111,10 @@ class Appliance:
 
 @contextmanager
 def run_appliance(raw: Path, log: IO[bytes], log_path: Path) -> Iterator[Appliance]:
-    """Run an appliance with a raw disk file as its only disk, ``/dev/sda``.
+    """Yield an appliance, not yet launched, with a raw disk file as its only disk, ``/dev/sda``.
 
-    Whatever ends the block ends the virtual machine too: at its normal end the disk is
-    written out first, else it is killed. Raises :class:`ApplianceFailed`.
+    A virtual machine that still runs when the block ends, however it ends, is killed: what
+    is to stay needs :meth:`Appliance.finish`. Raises :class:`ApplianceFailed`.
     """
     scratch = raw.parent / "appliance"
     scratch.mkdir()
@@ -120,10 +128,7 @@ def run_appliance(raw: Path, log: IO[bytes], log_path: Path) -> Iterator[Applian
         for name, value in (("set_memsize", _MEMORY_MIB), ("set_smp", _PROCESSORS)):
             appliance.call(name, value)
         appliance.call("add_drive", str(raw), format="raw", cachemode="unsafe", discard="enable")
-        appliance.call("launch", within_s=_START_WITHIN_S)
         yield appliance
-        appliance.call("umount_all")
-        appliance.call("shutdown")  # fails if not all was written
     finally:
         _end(process)
 
@@ -153,19 +158,17 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 
     The server lives on for a moment to remove its sockets, else it is killed, too.
     """
-    assert process.stdin is not None and process.stdout is not None  # noqa: PT018
-    process.stdin.close()
-    process.stdout.close()
+    for pipe in (process.stdin, process.stdout):
+        with suppress(BrokenPipeError):
+            cast(IO[bytes], pipe).close()
     deadline = time.monotonic() + _GOODBYE_S
     while process.poll() is None and time.monotonic() < deadline:
         try:
             process.wait(1.0)
         except subprocess.TimeoutExpired:
             _kill_children(process.pid)
-    try:
+    with suppress(ProcessLookupError):  # the usual case: all of it is gone
         os.killpg(process.pid, signal.SIGKILL)
-    except ProcessLookupError:
-        pass  # the usual case: all of it is gone
     process.wait()
 
 
@@ -175,35 +178,11 @@ def _kill_children(parent: int) -> None:
     except FileNotFoundError:
         return
     for child in children:
-        try:
+        with suppress(ProcessLookupError):
             os.kill(int(child), signal.SIGKILL)
-        except ProcessLookupError:
-            continue
 
 
 def _sent(argument: Any) -> Any:
     if isinstance(argument, bytes):
         return {"base64": base64.b64encode(argument).decode()}
     return argument
-
-
-def mount_system(appliance: Appliance, mounts: Sequence[MountPoint]) -> None:
-    """Mount a system's file systems, the outer ones first."""
-    for mount in sorted(mounts, key=lambda mount: mount.point):
-        if mount.point != "/":
-            appliance.call("mkdir_p", mount.point)
-        options = f"subvol={mount.subvolume}" if mount.subvolume else ""
-        appliance.call("mount_options", options, mount.device, mount.point)
-
-
-def linux_device(grub_device: str) -> str:
-    """Return the appliance's name of what GRUB calls ``loop0,gpt2`` or ``lvm/rootvg-root``."""
-    if grub_device.startswith("lvm/"):
-        return f"/dev/mapper/{grub_device.removeprefix('lvm/')}"
-    number = re.search(r",(?:gpt|msdos)(\d+)$", grub_device)
-    if number is None:
-        raise ApplianceFailed(
-            f"a file system lies on {grub_device}, neither a partition nor an LVM volume",
-            "move the system to one disk with LVM or plain partitions, then convert it",
-        )
-    return f"/dev/sda{number[1]}"

@@ -35,7 +35,7 @@ def _answer(handle: Any, request: dict[str, Any]) -> dict[str, Any]:
     arguments = [_given(argument) for argument in request["args"]]
     try:
         result = getattr(handle, request["call"])(*arguments, **request["options"])
-    except RuntimeError as error:  # libguestfs raises nothing else
+    except (RuntimeError, UnicodeDecodeError) as error:  # a name may be no text
         return {"error": str(error)}
     return {"result": _sent(result)}
 

@@ -10,6 +10,7 @@ import struct
 import uuid
 import zlib
 from dataclasses import dataclass
+from typing import Any
 
 from rackhand.build.disk_partitions import SECTOR_BYTES, PartitionTable, read_partitions
 from rackhand.build.volume_group import Region
@@ -41,6 +42,16 @@ def add_partition(fd: int, wanted: NewPartition) -> int:
     if _is_gpt(fd):
         return _add_gpt(fd, wanted, disk_bytes)
     return _add_mbr(fd, wanted)
+
+
+def free_entries(fd: int) -> int:
+    """Return how many partitions the table can still take."""
+    if not _is_gpt(fd):
+        return sum(not kind for kind, _, _ in _mbr_entries(fd))
+    fields = _HEADER.unpack_from(os.pread(fd, SECTOR_BYTES, SECTOR_BYTES))
+    entries_lba, count, size = fields[9], fields[10], fields[11]
+    entries = os.pread(fd, count * size, entries_lba * SECTOR_BYTES)
+    return sum(not any(entries[i * size : i * size + 16]) for i in range(count))
 
 
 def end_of_partitions(fd: int) -> int:
@@ -114,22 +125,21 @@ def _add_gpt(fd: int, wanted: NewPartition, disk_bytes: int) -> int:
         raise TableFull(f"sector {last} is beyond the last usable one, {fields[7]}")
     if fields[5] != end - 1:  # a backup that the disk's end has left behind
         os.pwrite(fd, bytes(SECTOR_BYTES), fields[5] * SECTOR_BYTES)
-    _write_gpt(fd, fields, bytes(entries), 1, end - 1, entries_lba)
-    _write_gpt(fd, fields, bytes(entries), end - 1, 1, end - 1 - entries_sectors)
+    backup_entries_lba = end - 1 - entries_sectors
+    for own, other, at in ((1, end - 1, entries_lba), (end - 1, 1, backup_entries_lba)):
+        fields[4], fields[5], fields[9] = own, other, at
+        _write_gpt(fd, fields, bytes(entries))
     _protect(fd, end)
     return free + 1
 
 
-def _write_gpt(
-    fd: int, fields: list[int], entries: bytes, own: int, other: int, entries_lba: int
-) -> None:
-    fields = [*fields]
-    fields[2], fields[3] = _HEADER.size, 0
-    fields[4], fields[5], fields[9], fields[12] = own, other, entries_lba, zlib.crc32(entries)
+def _write_gpt(fd: int, fields: list[Any], entries: bytes) -> None:
+    """Write entries and header where the header's fields say, with new checksums."""
+    fields[2], fields[3], fields[12] = _HEADER.size, 0, zlib.crc32(entries)
     fields[3] = zlib.crc32(_HEADER.pack(*fields))
     sector = _HEADER.pack(*fields)
-    os.pwrite(fd, entries, entries_lba * SECTOR_BYTES)
-    os.pwrite(fd, sector + bytes(SECTOR_BYTES - len(sector)), own * SECTOR_BYTES)
+    os.pwrite(fd, entries, fields[9] * SECTOR_BYTES)
+    os.pwrite(fd, sector + bytes(SECTOR_BYTES - len(sector)), fields[4] * SECTOR_BYTES)
 
 
 def _protect(fd: int, sectors: int) -> None:

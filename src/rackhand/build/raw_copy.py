@@ -14,11 +14,11 @@ from rackhand.build.progress import BuildFailed
 _RESERVE_BYTES = 1 << 30
 
 
-def raw_copy(image: Path, folder: Path) -> Path:
+def raw_copy(image: Path, folder: Path, *, to_write: bool = False) -> Path:
     """Return a raw file with the image's content: the image itself if it is raw.
 
-    Takes a packed image's folder, too. Raises :class:`ImageRefused`, also when the data
-    would not fit on the scratch disk.
+    ``to_write`` makes a copy in every case. Takes a packed image's folder, too. Raises
+    :class:`ImageRefused`, also when the data would not fit on the scratch disk.
     """
     raw = folder / "disk.raw"
     if image.is_dir():
@@ -30,7 +30,7 @@ def raw_copy(image: Path, folder: Path) -> Path:
             raise ImageRefused(image, Flaw.UNREADABLE, str(error)) from error
         return raw
     judged = judge_image_file(image)
-    if judged.format == "raw":
+    if judged.format == "raw" and not to_write:
         return judged.path
     room = shutil.disk_usage(folder).free
     if judged.data_bytes + _RESERVE_BYTES > room:
