@@ -10,6 +10,7 @@ import base64
 import json
 import os
 import select
+import shutil
 import signal
 import subprocess
 import time
@@ -28,6 +29,7 @@ _MEMORY_MIB, _PROCESSORS = 2048, 2
 _CALL_WITHIN_S = 300
 _START_WITHIN_S = 900
 _GOODBYE_S = 15
+_LOOK_EVERY_S, _ROOM_BYTES = 5.0, 64 << 20
 
 
 class ApplianceFailed(BuildFailed):
@@ -48,10 +50,11 @@ class MountPoint:
 class Appliance:
     """An appliance that runs; its calls are libguestfs' own, one at a time."""
 
-    def __init__(self, process: subprocess.Popen[bytes], log_path: Path) -> None:
+    def __init__(self, process: subprocess.Popen[bytes], raw: Path, log_path: Path) -> None:
         self._process = process
         self._requests = cast(IO[bytes], process.stdin)
         self._answers = cast(IO[bytes], process.stdout)
+        self._folder = raw.parent
         self._log_path = log_path
         self._rest = b""
 
@@ -91,9 +94,11 @@ class Appliance:
         stdout = self._answers.fileno()
         while b"\n" not in self._rest:
             left = deadline - time.monotonic()
-            if left <= 0 or not select.select([stdout], [], [], left)[0]:
-                self._process.kill()
+            if left <= 0:
                 raise self._failed(f"{name} took longer than {within_s:.0f} s")
+            if not select.select([stdout], [], [], min(left, _LOOK_EVERY_S))[0]:
+                self._check_room()
+                continue
             part = os.read(stdout, 1 << 20)
             if not part:
                 raise self._failed(f"it ended during {name}")
@@ -101,11 +106,20 @@ class Appliance:
         line, _, self._rest = self._rest.partition(b"\n")
         return line
 
+    def _check_room(self) -> None:
+        """A disk that has no room for what the virtual machine writes makes it stand still."""
+        free_bytes = shutil.disk_usage(self._folder).free
+        if free_bytes < _ROOM_BYTES:
+            raise ApplianceFailed(
+                f"{self._folder} has only {free_bytes} bytes of room left",
+                "name another scratch folder: 2 GiB more than the image's data",
+            )
+
     def _failed(self, why: str) -> ApplianceFailed:
         return ApplianceFailed(
             f"the appliance: {why}",
             f"its log is {self._log_path}; libguestfs-test-tool tells whether libguestfs works"
-            " here; is a disk full?",
+            " here",
         )
 
 
@@ -124,7 +138,7 @@ def run_appliance(raw: Path, log: IO[bytes], log_path: Path) -> Iterator[Applian
         start_new_session=True, env=_environment(scratch),
     )  # fmt: skip
     try:
-        appliance = Appliance(process, log_path)
+        appliance = Appliance(process, raw, log_path)
         for name, value in (("set_memsize", _MEMORY_MIB), ("set_smp", _PROCESSORS)):
             appliance.call(name, value)
         appliance.call("add_drive", str(raw), format="raw", cachemode="unsafe", discard="enable")

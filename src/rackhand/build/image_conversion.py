@@ -84,6 +84,8 @@ def convert_image(
             done = work.convert()
             with _stage(say, "writing the image"):
                 _write(progress, work.raw, target)
+            if not done.changes:
+                progress.log_path.unlink()
             return done
     except OSError as error:
         raise BuildFailed(
