@@ -36,7 +36,11 @@ def raw_copy(image: Path, folder: Path, *, to_write: bool = False) -> Path:
     if judged.data_bytes + _RESERVE_BYTES > room:
         why = f"it unpacks to {judged.data_bytes} bytes, {folder} has room for {room}"
         raise ImageRefused(image, Flaw.GIANT, why)
-    limits = Limits(cpu_s=1800, wall_s=3600, output_bytes=judged.virtual_bytes)
+    # Each of its threads takes address space for a stack and an arena of its own; with less
+    # it sometimes cannot start one ("qemu_thread_create: Resource temporarily unavailable").
+    limits = Limits(
+        address_space_bytes=8 << 30, cpu_s=1800, wall_s=3600, output_bytes=judged.virtual_bytes
+    )
     with tempfile.TemporaryFile() as out:
         ran = run_limited(
             ["qemu-img", "convert", "-f", judged.format, "-O", "raw", judged.path, raw], out, limits
