@@ -1,6 +1,7 @@
 """The QEMU command line of a machine (pure: nothing is started here)."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from lab.places import MachinePlace
 from lab.rack import Disk, DiskController, Firmware, Machine, Nic, NicModel
@@ -16,7 +17,7 @@ _EMULATION = "tcg,thread=multi,tb-size=256"
 BOOT_NETWORK = "network"
 BOOT_DISK = "disk"
 
-_NIC_DEVICE = {
+NIC_DEVICE = {
     NicModel.E1000: "e1000",
     NicModel.E1000E: "e1000e",
     # Without a speed Linux counts it as unknown, and a bond of such NICs sends no LACP.
@@ -24,6 +25,7 @@ _NIC_DEVICE = {
     NicModel.VMXNET3: "vmxnet3",
     NicModel.RTL8139: "rtl8139",
 }
+"""QEMU's device for each NIC."""
 _SCSI_CONTROLLER = {
     DiskController.MEGASAS: "megasas",
     DiskController.MPTSAS: "mptsas1068",
@@ -39,19 +41,20 @@ def command_line(machine: Machine, place: MachinePlace, boot: str, kvm: bool) ->
     It starts paused (``-S``) and exits when the guest resets, because the firmware of a
     real server then runs POST and reads its boot flags again: see ``lab.runner``.
     """
+    files = [place.disk_file(number) for number in range(len(machine.disks))]
     return [
         "qemu-system-x86_64",
         *("-name", machine.name, "-nodefaults", "-no-user-config", "-display", "none"),
         *("-machine", "q35,graphics=off", "-vga", "none"),
-        *(("-accel", "kvm", "-cpu", "host") if kvm else ("-accel", _EMULATION)),
+        *accelerator_words(kvm),
         *("-smp", str(machine.cpus), "-m", str(machine.memory_mib)),
         *("-S", "-action", "reboot=shutdown", "-boot", "strict=on"),
         *("-qmp", f"unix:{place.run}/qmp.sock,server=on,wait=off"),
         *("-qmp", f"unix:{place.control_socket},server=on,wait=off"),
         *_identity(machine),
-        *(_uefi(place) if machine.firmware is Firmware.UEFI else ()),
+        *(uefi_words(place.disks / "uefi-vars.fd") if machine.firmware is Firmware.UEFI else ()),
         *_serial_and_bmc(place),
-        *_disks(machine, place, 1 if boot == BOOT_DISK else 1 + len(machine.nics)),
+        *disk_words(machine.disks, files, 1 if boot == BOOT_DISK else 1 + len(machine.nics)),
         *_nics(machine, 1 if boot == BOOT_NETWORK else 1 + len(machine.disks)),
     ]
 
@@ -80,10 +83,16 @@ def _escape(value: str) -> str:
     return value.replace(",", ",,")
 
 
-def _uefi(place: MachinePlace) -> list[str]:
+def accelerator_words(kvm: bool) -> list[str]:
+    """The host's processor itself, or an emulated one."""
+    return ["-accel", "kvm", "-cpu", "host"] if kvm else ["-accel", _EMULATION]
+
+
+def uefi_words(variables: Path) -> list[str]:
+    """UEFI in place of BIOS; ``variables`` is this machine's own copy of ``OVMF_VARS``."""
     return [
         *("-drive", f"if=pflash,unit=0,format=raw,readonly=on,file={OVMF_CODE}"),
-        *("-drive", f"if=pflash,unit=1,format=raw,file={_escape(str(place.disks))}/uefi-vars.fd"),
+        *("-drive", f"if=pflash,unit=1,format=raw,file={_escape(str(variables))}"),
     ]
 
 
@@ -98,15 +107,16 @@ def _serial_and_bmc(place: MachinePlace) -> list[str]:
     ]
 
 
-def _disks(machine: Machine, place: MachinePlace, first_bootindex: int) -> list[str]:
+def disk_words(disks: Sequence[Disk], files: Sequence[Path], first_bootindex: int) -> list[str]:
+    """The disks with their controllers; ``files`` are the raw images behind them."""
     words: list[str] = []
-    for controller in dict.fromkeys(d.controller for d in machine.disks):
+    for controller in dict.fromkeys(d.controller for d in disks):
         if controller in _SCSI_CONTROLLER:
             words += ["-device", f"{_SCSI_CONTROLLER[controller]},id={controller}"]
-    for number, disk in enumerate(machine.disks):
-        file = _escape(str(place.disk_file(number)))
+    for number, disk in enumerate(disks):
+        file = _escape(str(files[number]))
         words += ["-drive", f"if=none,id=disk{number},format=raw,cache=unsafe,file={file}"]
-        position = sum(d.controller is disk.controller for d in machine.disks[:number])
+        position = sum(d.controller is disk.controller for d in disks[:number])
         words += _disk_device(disk, number, position, first_bootindex + number)
     return words
 
@@ -145,5 +155,5 @@ def _nic(machine: Machine, nic: Nic, number: int, bootindex: int) -> list[str]:
     device = f"id=nic{number},netdev=cable{number},mac={nic.mac},bootindex={bootindex}"
     return [
         *("-netdev", f"tap,id=cable{number},{tap}"),
-        *("-device", f"{_NIC_DEVICE[nic.model]},{device}"),
+        *("-device", f"{NIC_DEVICE[nic.model]},{device}"),
     ]
