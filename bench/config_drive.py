@@ -1,4 +1,4 @@
-"""The config drive of the bare deploy: the content that Rackhand's lease would have."""
+"""The config drive of the bare deploy and the boot matrix: as Rackhand's lease would have it."""
 
 from __future__ import annotations
 

@@ -119,7 +119,9 @@ def _make(folder: Path, cells: list[Cell], jobs: int) -> BootMatrix:
 
 
 def _place(trial: BootTrial) -> tuple[int, str, str]:
-    return CONTROLLERS.index(trial.controller), trial.firmware, trial.nic
+    known = trial.controller in CONTROLLERS
+    number = CONTROLLERS.index(trial.controller) if known else len(CONTROLLERS)
+    return number, trial.firmware, trial.nic
 
 
 @contextmanager

@@ -10,7 +10,9 @@ from rackhand.model.boot_matrix import BootOutcome
 _CONTROL = re.compile(r"\x1b\[[0-9;?=]*[A-Za-z]|\x1b[()][A-Z0-9]|\x1b[c78=>]|\r")
 _LOGIN = re.compile(r"(?m)^\S+ login: ")
 _KERNEL = re.compile(r"\[ +0\.000000\]|Linux version \d")
-_LOADER = re.compile(r"BdsDxe: starting Boot|Welcome to GRUB|Booting from Hard Disk")
+# From a disk, that is; OVMF's own shell is started from a firmware volume: Fv(…).
+_UEFI_STARTS = re.compile(r'BdsDxe: starting Boot\w{4} "[^"]*" from PciRoot\(')
+_GRUB = re.compile(r"GRUB loading|Welcome to GRUB")
 
 _SIGNS = (
     (r"No bootable device\.|Boot failed: not a bootable disk", BootOutcome.NOT_STARTED,
@@ -49,7 +51,7 @@ def has_login(text: str) -> bool:
 
 def firmware_started_it(text: str) -> bool:
     """Whether UEFI says that it handed over to a program on the disk."""
-    return "BdsDxe: starting Boot" in text
+    return _UEFI_STARTS.search(text) is not None
 
 
 def how_far(text: str) -> tuple[BootOutcome, str]:
@@ -58,6 +60,6 @@ def how_far(text: str) -> tuple[BootOutcome, str]:
         return BootOutcome.NO_ADDRESS, "the login prompt came, and nothing after it"
     if _KERNEL.search(text):
         return BootOutcome.NO_LOGIN, "the kernel started, and no login prompt came"
-    if _LOADER.search(text):
+    if _GRUB.search(text) or firmware_started_it(text):
         return BootOutcome.NO_LOGIN, "the boot loader started, and no kernel after it"
     return BootOutcome.NOT_STARTED, "nothing started from the disk"
