@@ -66,9 +66,10 @@ class Core:
     changes: Changes
 
     def release(self) -> None:
-        """Let everybody go who waits for a change or an answer: the process ends."""
+        """Let everybody go who waits for a change or an answer, or sends: the process ends."""
         self.changes.close()
         self.work.questions.close()
+        self.work.images.close()
 
 
 class _Server(uvicorn.Server):

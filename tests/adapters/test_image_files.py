@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import os
 import stat
+import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from rackhand.adapters.image_files import HttpImageFiles
+from rackhand.adapters.image_files import STALE_S, HttpImageFiles
 from rackhand.model.errors import InvalidValue, StoreBroken
 
 CONTENT = b"extent" * 1000
@@ -21,6 +22,10 @@ DIGEST = hashlib.sha256(CONTENT).hexdigest()
 def pieces(content: bytes = CONTENT) -> Iterator[bytes]:
     for start in range(0, len(content), 1000):
         yield content[start : start + 1000]
+
+
+def left_in(folder: Path) -> list[str]:
+    return sorted(path.name for path in (folder / "images").rglob("*") if path.is_file())
 
 
 @pytest.fixture
@@ -56,7 +61,7 @@ def test_other_content_is_refused_and_nothing_kept(
 ) -> None:
     with pytest.raises(InvalidValue, match=words):
         files.receive(DIGEST, size_bytes, pieces(content))
-    assert list((tmp_path / "images").iterdir()) == []
+    assert left_in(tmp_path) == []
 
 
 def test_a_corrupt_repetition_leaves_the_good_file(files: HttpImageFiles) -> None:
@@ -66,16 +71,6 @@ def test_a_corrupt_repetition_leaves_the_good_file(files: HttpImageFiles) -> Non
     path = files.path(DIGEST)
     assert path is not None
     assert path.read_bytes() == CONTENT
-
-
-def test_a_sender_that_breaks_off_leaves_nothing(files: HttpImageFiles, tmp_path: Path) -> None:
-    def broken() -> Iterator[bytes]:
-        yield CONTENT[:1000]
-        raise ConnectionError("gone")
-
-    with pytest.raises(ConnectionError):
-        files.receive(DIGEST, len(CONTENT), broken())
-    assert list((tmp_path / "images").iterdir()) == []
 
 
 def test_no_room_is_seen_before_a_byte_is_taken(files: HttpImageFiles) -> None:
@@ -88,23 +83,77 @@ def test_no_room_is_seen_before_a_byte_is_taken(files: HttpImageFiles) -> None:
     assert "remove images" in error.value.hint
 
 
-def test_a_disk_that_fills_up_meanwhile_is_told_and_nothing_kept(
+def test_what_is_not_whole_is_not_nginx_workers_to_read(
     files: HttpImageFiles, tmp_path: Path
 ) -> None:
-    def filling() -> Iterator[bytes]:
-        yield CONTENT[:1000]
-        raise OSError(errno.ENOSPC, "No space left on device")
+    files.receive(DIGEST, len(CONTENT), iter([CONTENT[:1000]]), 0, 1000)
+    (part,) = (tmp_path / "images/.parts").iterdir()
+    assert stat.S_IMODE(part.stat().st_mode) == 0o600
+    assert stat.S_IMODE(part.parent.stat().st_mode) == 0o700
+    files.receive(DIGEST, len(CONTENT), iter([CONTENT[1000:]]), 1000)
+    assert left_in(tmp_path) == [DIGEST]
 
-    with pytest.raises(StoreBroken, match="bytes free"):
-        files.receive(DIGEST, len(CONTENT), filling())
-    assert list((tmp_path / "images").iterdir()) == []
+
+def test_a_part_that_changed_on_the_disk_is_noticed_and_dropped(
+    files: HttpImageFiles, tmp_path: Path
+) -> None:
+    files.receive(DIGEST, len(CONTENT), iter([CONTENT[:1000]]), 0, 1000)
+    (part,) = (tmp_path / "images/.parts").iterdir()
+    part.write_bytes(bytes(1000))
+    with pytest.raises(InvalidValue, match="nothing of it is kept"):
+        files.receive(DIGEST, len(CONTENT), iter([CONTENT[1000:]]), 1000)
+    assert left_in(tmp_path) == []
 
 
-def test_what_a_killed_process_left_is_removed(tmp_path: Path) -> None:
+def test_a_part_outlives_a_restart_for_a_week(tmp_path: Path) -> None:
     folder = tmp_path / "images"
+    for age_s in (STALE_S - 60, STALE_S + 60):
+        files = HttpImageFiles(folder, "http://h")
+        files.receive(DIGEST, len(CONTENT), iter([CONTENT[:1000]]), 0, 1000)
+        moment = time.time() - age_s
+        os.utime(folder / ".parts" / DIGEST, (moment, moment))
+        kept = HttpImageFiles(folder, "http://h").received_bytes(DIGEST)
+        assert kept == (1000 if age_s < STALE_S else 0)
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 8 MiB."""
+    folder = tmp_path / "small"
     folder.mkdir()
-    (folder / ".incoming-0123-abcd").write_bytes(b"half")
-    (folder / DIGEST).write_bytes(CONTENT)
-    files = HttpImageFiles(folder, "http://h")
-    assert [path.name for path in folder.iterdir()] == [DIGEST]
-    assert files.path(DIGEST) == folder / DIGEST
+    if os.geteuid() != 0:
+        pytest.skip("mounts a file system")
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=8m", "none", folder], check=True)
+    yield folder
+    subprocess.run(["umount", folder], check=True)
+
+
+def test_a_disk_that_fills_up_meanwhile_keeps_what_came(small_disk: Path) -> None:
+    content = os.urandom(6 << 20)
+    digest = hashlib.sha256(content).hexdigest()
+    files = HttpImageFiles(small_disk / "images", "http://h", reserve_bytes=0)
+    filler = small_disk / "somebody-elses"
+
+    def sending() -> Iterator[bytes]:
+        yield content[: 2 << 20]
+        filler.write_bytes(bytes(4 << 20))  # now 2 MiB are left for the other 4
+        yield content[2 << 20 :]
+
+    with pytest.raises(StoreBroken, match="has 0 bytes free, the image needs") as error:
+        files.receive(digest, len(content), sending())
+    assert "what has arrived is kept" in error.value.hint
+    arrived = files.received_bytes(digest)
+    assert 2 << 20 < arrived < 6 << 20
+    assert files.path(digest) is None
+    with pytest.raises(StoreBroken):
+        files.receive(digest, len(content), iter([content[arrived:]]), arrived)
+    assert files.received_bytes(digest) == arrived
+    filler.unlink()
+    assert files.receive(digest, len(content), iter([content[arrived:]]), arrived)
+
+
+def test_the_reserve_is_kept_while_others_write_too(small_disk: Path) -> None:
+    files = HttpImageFiles(small_disk / "images", "http://h", reserve_bytes=4 << 20)
+    with pytest.raises(StoreBroken, match="must stay free"):
+        files.receive("0" * 64, 5 << 20, iter([]))
+    assert files.received_bytes("0" * 64) == 0

@@ -16,7 +16,7 @@ from rackhand.adapters.boot_log import NginxBootLog
 from rackhand.adapters.deploy_logs import IronicDeployLogs
 from rackhand.adapters.image_files import HttpImageFiles
 from rackhand.fakes.surroundings import FakeBootLog, FakeDeployLogs, FakeImageFiles
-from rackhand.model.errors import InvalidValue, NotFound
+from rackhand.model.errors import InvalidValue, NotFound, StoreBroken
 from rackhand.model.names import Mac
 from rackhand.ports.surroundings import BootLog, DeployLogs, ImageFiles
 
@@ -69,17 +69,52 @@ class TestImageFiles:
             files.receive(DIGEST, announced, iter([content]))
         assert files.path(DIGEST) is None
 
-    def test_a_transfer_that_breaks_off_leaves_what_was_there(self, files: ImageFiles) -> None:
+    def test_a_broken_transfer_keeps_what_came_and_what_was_there(self, files: ImageFiles) -> None:
         def broken() -> Iterator[bytes]:
             yield CONTENT[:5]
             raise CutOff
 
-        files.receive(DIGEST, len(CONTENT), iter([CONTENT]))
+        with pytest.raises(CutOff):
+            files.receive(DIGEST, len(CONTENT), broken())
+        assert (files.path(DIGEST), files.received_bytes(DIGEST)) == (None, 5)
+        assert files.receive(DIGEST, len(CONTENT), iter([CONTENT[5:]]), 5)
         with pytest.raises(CutOff):
             files.receive(DIGEST, len(CONTENT), broken())
         stored = files.path(DIGEST)
         assert stored is not None
         assert stored.read_bytes() == CONTENT
+        assert files.received_bytes(DIGEST) == len(CONTENT)
+        files.remove(DIGEST)
+        assert files.received_bytes(DIGEST) == 0
+
+    def test_pieces_join_and_replace_what_was_there(self, files: ImageFiles) -> None:
+        size = len(CONTENT)
+        assert not files.receive(DIGEST, size, iter([b"XXXXXXXX"]), 0, 8)
+        assert not files.receive(DIGEST, size, iter([CONTENT[:4]]), 0, 4)
+        assert files.received_bytes(DIGEST) == 4
+        for wrong in (CONTENT[4:8], CONTENT[4:10]):
+            with pytest.raises(InvalidValue):
+                files.receive(DIGEST, size, iter([wrong]), 4, 9)
+            assert files.received_bytes(DIGEST) == 4
+        assert files.receive(DIGEST, size, iter([CONTENT[4:]]), 4)
+
+    def test_a_corrupt_piece_drops_everything(self, files: ImageFiles) -> None:
+        files.receive(DIGEST, len(CONTENT), iter([b"X"]), 0, 1)
+        with pytest.raises(InvalidValue):
+            files.receive(DIGEST, len(CONTENT), iter([CONTENT[1:]]), 1)
+        assert files.received_bytes(DIGEST) == 0
+
+    def test_small_files_are_stored_at_once(self, files: ImageFiles) -> None:
+        for _ in range(2):
+            files.keep(DIGEST, CONTENT)
+        stored = files.path(DIGEST)
+        assert stored is not None
+        assert stored.read_bytes() == CONTENT
+
+    def test_no_room_is_told_beforehand(self, files: ImageFiles) -> None:
+        files.need_room(DIGEST, len(CONTENT))
+        with pytest.raises(StoreBroken):
+            files.need_room(DIGEST, 10**18)
 
     @pytest.mark.parametrize("name", ["../../etc/passwd", "", DIGEST.upper()])
     def test_a_name_that_is_no_digest_is_refused(self, files: ImageFiles, name: str) -> None:

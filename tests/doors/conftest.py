@@ -34,6 +34,7 @@ from rackhand.fakes.surroundings import (
     FakeProbe,
     FakeWires,
 )
+from rackhand.ports.surroundings import ImageFiles
 from rackhand.work.address_questions import AddressQuestions
 from rackhand.work.adoption import Adoptions
 from rackhand.work.changes import Changes
@@ -66,11 +67,11 @@ def now() -> datetime:
 class House:
     """Every fake, and the use cases over them."""
 
-    def __init__(self) -> None:
+    def __init__(self, files: ImageFiles | None = None) -> None:
         self.store = FakeStore()
         self.engine = FakeEngine(clock=time.monotonic, tick_s=0.02)
         self.discoverer = FakeDiscoverer()
-        self.files = FakeImageFiles()
+        self.files = files or FakeImageFiles()
         self.logs = FakeDeployLogs()
         self.changes = Changes()
         self.probe = FakeProbe(everyone=True)

@@ -6,10 +6,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from rackhand.model.errors import AlreadyExists, InvalidFile, InvalidValue, NotFound, WrongState
+from rackhand.model.errors import AlreadyExists, InvalidValue, WrongState
 from rackhand.model.lease import LeaseState
 
-from .world import World, add_network, entry, furnish, manifest, pooled, spec
+from .world import World, add_network, entry, furnish, pooled, spec
 
 
 def test_what_is_used_stays() -> None:
@@ -47,51 +47,6 @@ def test_names_and_vlans_are_taken_once() -> None:
         world.flavors.add(name="odd", vcpus=0, memory_mib=1)
     with pytest.raises(InvalidValue, match="colour"):
         world.flavors.add(name="odd", vcpus=1, memory_mib=1, properties={"colour": "red"})
-
-
-def test_image_content_is_verified_and_can_be_sent_again() -> None:
-    world = World()
-    content = b"content"
-    image = world.images.add(manifest(content))
-    assert world.images.add(manifest(content)) == image
-    with pytest.raises(AlreadyExists):
-        world.images.add(manifest(b"other!!"))
-    for wrong in (b"c0ntent", b"content and more"):
-        with pytest.raises(InvalidValue):
-            world.images.receive("debian", iter([wrong]))
-        assert not world.images.find("debian").ready
-        assert world.files.path(image.sha256) is None
-    assert world.images.receive("debian", iter([content])).ready
-    assert world.images.receive("debian", iter([])).ready
-    world.images.add(manifest(content), name="copy")
-    world.images.remove("debian")
-    assert world.files.path(image.manifest_sha256) is not None  # the copy needs it
-    with pytest.raises(NotFound):
-        world.images.find("debian")
-
-
-@pytest.mark.parametrize(
-    ("change", "field"),
-    [
-        ({"format": "qcow2"}, "format"),
-        ({"extents": []}, "extents"),
-        ({"extents": [[0, 1 << 30], [4096, 4096]]}, "extents"),
-        ({"extents": [[4 << 30, 1 << 30]]}, "extents"),
-        ({"extents": [[0, 4096]]}, "data_bytes"),
-        ({"sha256": "short"}, "sha256"),
-        ({"size_bytes": True}, "size_bytes"),
-        ({"compressed_bytes": -1}, "compressed_bytes"),
-        ({"firmware": ["coreboot"]}, "firmware"),
-        ({"os": {"version": "12"}}, "family"),
-        ({"created_at": "yesterday"}, "created_at"),
-    ],
-)
-def test_manifests_that_cannot_be_used(change: dict[str, object], field: str) -> None:
-    world = World()
-    with pytest.raises(InvalidFile) as error:
-        world.images.add(manifest(b"x", **change))
-    assert error.value.flaws[0].path == (field,)
-    assert world.images.all() == []
 
 
 def test_journal_waits_for_the_next_event() -> None:

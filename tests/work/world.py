@@ -193,7 +193,7 @@ def furnish(world: World, machines: Sequence[int] = (1,)) -> World:
     add_network(world, "data", 200, "10.200.0")
     world.flavors.add(name="small", vcpus=4, memory_mib=8192)
     content = b"not really zstd"
-    image = world.images.add(manifest(content))
+    image = world.images.add(manifest(content)).image
     world.images.receive(image.name, iter([content]))
     world.machines.import_machines([entry(number) for number in machines])
     return world

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import BinaryIO
 from uuid import UUID
 
-from rackhand.model.errors import CallFailed, InvalidValue, NotFound
+from rackhand.model.errors import CallFailed, InvalidValue, NotFound, StoreBroken
 from rackhand.model.names import Mac, parse_sha256
 from rackhand.model.network import IpAddress
 from rackhand.model.wiring import ForeignDhcp, ProbeHeard
@@ -136,16 +136,51 @@ class FakeImageFiles:
     def __init__(self, base_url: str = "http://images.invalid") -> None:
         self._directory = tempfile.TemporaryDirectory(prefix="rackhand-images-")
         self._base_url = base_url
+        self._parts: dict[str, bytes] = {}
+        self.room_bytes = 1 << 40
 
-    def receive(self, sha256: str, size_bytes: int, chunks: Iterator[bytes]) -> None:
-        """Store bytes; InvalidValue (nothing kept) when digest or length differ."""
-        file, content = self._file(sha256), b"".join(chunks)
-        if len(content) != size_bytes:
-            raise InvalidValue("size_bytes", size_bytes, f"is not the {len(content)} received")
-        found = hashlib.sha256(content).hexdigest()
+    def keep(self, sha256: str, content: bytes) -> None:
+        """Store a small file at once."""
+        self._file(sha256).write_bytes(content)
+
+    def receive(
+        self,
+        sha256: str,
+        size_bytes: int,
+        chunks: Iterator[bytes],
+        start: int = 0,
+        end: int | None = None,
+    ) -> bool:
+        """Store bytes ``start`` to ``end`` (all) of the file; whether it is whole now."""
+        end, file = size_bytes if end is None else end, self._file(sha256)
+        part = self._parts.get(sha256, b"")[:start]
+        before = part
+        try:
+            for chunk in chunks:
+                part += chunk
+        finally:
+            self._parts[sha256] = part
+        if len(part) != end:
+            self._parts[sha256] = before
+            raise InvalidValue("content", f"{len(part) - start} bytes", f"is not {end - start}")
+        if end < size_bytes:
+            return False
+        del self._parts[sha256]
+        found = hashlib.sha256(part).hexdigest()
         if found != sha256:
             raise InvalidValue("sha256", sha256, f"is not the digest of the content, {found}")
-        file.write_bytes(content)
+        file.write_bytes(part)
+        return True
+
+    def received_bytes(self, sha256: str) -> int:
+        """Return how much of the file has arrived; its size once it is whole."""
+        path = self.path(sha256)
+        return len(self._parts.get(sha256, b"")) if path is None else path.stat().st_size
+
+    def need_room(self, sha256: str, size_bytes: int) -> None:
+        """Raise StoreBroken unless what is still to come is below ``room_bytes``."""
+        if size_bytes - self.received_bytes(sha256) > self.room_bytes:
+            raise StoreBroken(f"there is no room for {size_bytes} bytes", "make room")
 
     def path(self, sha256: str) -> Path | None:
         """Return the stored file, None when it is not there."""
@@ -157,8 +192,9 @@ class FakeImageFiles:
         return f"{self._base_url}/images/{parse_sha256(sha256)}"
 
     def remove(self, sha256: str) -> None:
-        """Delete it; no error when gone."""
+        """Delete it, or what has arrived of it; no error when gone."""
         self._file(sha256).unlink(missing_ok=True)
+        self._parts.pop(sha256, None)
 
     def _file(self, sha256: str) -> Path:
         return Path(self._directory.name) / parse_sha256(sha256)

@@ -65,7 +65,11 @@ class NotFound(AskedWrongly):
         )
 
 
-_LISTINGS = {"discovery": "machine adopted", "stranger": "machine seen"}
+_LISTINGS = {
+    "discovery": "machine adopted",
+    "stranger": "machine seen",
+    "boot matrix of image": "image list",
+}
 """What lists the kinds that have no command group of their own."""
 
 

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
+from rackhand.model.boot_matrix import BootMatrix
+from rackhand.model.image_layout import ImageLayout
 from rackhand.model.machine import Firmware
 
 
@@ -15,7 +17,8 @@ class Image:
 
     ``size_bytes`` is the virtual disk's, ``sha256`` that of the compressed stream,
     ``manifest_sha256`` that of ``image.json``, which holds the extents' map.
-    ``ready`` is False until the content was received and verified.
+    ``ready`` is False until the content was received and verified. Since ``retired_at``
+    it takes no new leases; those that it has, and their retries, go on.
     """
 
     id: UUID
@@ -33,4 +36,14 @@ class Image:
     volume_group: str | None
     created_at: datetime
     ready: bool = False
+    retired_at: datetime | None = None
+    boot_matrix: BootMatrix | None = None
     generation: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class ImageContents:
+    """What lies in an image, as its manifest says; empty where an older one does not."""
+
+    kernel_versions: tuple[str, ...] = ()
+    layout: ImageLayout | None = None

@@ -7,16 +7,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from rackhand.model.errors import InvalidValue
-from rackhand.model.image_facts import PartitionFact
+from rackhand.model.image_facts import PartitionFact, VolumeGroupFact
 
 
 @dataclass(frozen=True, slots=True)
 class ImageLayout:
-    """The manifest's ``layout``: ``table`` is gpt or mbr, ``volume_groups`` are names."""
+    """The manifest's ``layout``: ``table`` is gpt or mbr."""
 
     table: str
     partitions: tuple[PartitionFact, ...]
-    volume_groups: tuple[str, ...]
+    volume_groups: tuple[VolumeGroupFact, ...]
 
 
 def parse_layout(data: object) -> ImageLayout | None:
@@ -47,5 +47,10 @@ def _layout(data: Mapping[str, Any]) -> ImageLayout:
             )
             for part in data["partitions"]
         ),
-        tuple(str(group["name"]) for group in data.get("volume_groups", ())),
+        tuple(_volume_group(group) for group in data.get("volume_groups", ())),
     )
+
+
+def _volume_group(data: Mapping[str, Any]) -> VolumeGroupFact:
+    volumes = {str(name): int(size) for name, size in data.get("volumes", {}).items()}
+    return VolumeGroupFact(str(data["name"]), volumes, int(data.get("free_bytes", 0)))

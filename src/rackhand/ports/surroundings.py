@@ -93,8 +93,35 @@ class DeployLogs(Protocol):
 class ImageFiles(Protocol):
     """Stored image content, named by the digest of its bytes."""
 
-    def receive(self, sha256: str, size_bytes: int, chunks: Iterator[bytes]) -> None:
-        """Store bytes; InvalidValue (nothing kept) when digest or length differ."""
+    def keep(self, sha256: str, content: bytes) -> None:
+        """Store a small file at once."""
+        ...
+
+    def receive(
+        self,
+        sha256: str,
+        size_bytes: int,
+        chunks: Iterator[bytes],
+        start: int = 0,
+        end: int | None = None,
+    ) -> bool:
+        """Store bytes ``start`` to ``end`` (all) of the file; whether it is whole now.
+
+        The caller sees to it that there is no gap before ``start``, and that nobody else
+        sends the same file meanwhile. What was there from ``start`` on is replaced. If
+        ``chunks`` raises, what came is kept. InvalidValue when the length differs:
+        nothing is kept from ``start`` on; when the whole's digest does: nothing at all.
+        StoreBroken without room: before a byte is taken if that can be known, else what
+        came is kept.
+        """
+        ...
+
+    def received_bytes(self, sha256: str) -> int:
+        """Return how much of the file has arrived; its size once it is whole."""
+        ...
+
+    def need_room(self, sha256: str, size_bytes: int) -> None:
+        """Raise StoreBroken unless there is room for what is still to come."""
         ...
 
     def path(self, sha256: str) -> Path | None:
@@ -106,5 +133,5 @@ class ImageFiles(Protocol):
         ...
 
     def remove(self, sha256: str) -> None:
-        """Delete it; no error when gone."""
+        """Delete it, or what has arrived of it; no error when gone."""
         ...

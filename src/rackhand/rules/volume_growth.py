@@ -21,7 +21,7 @@ def growing_partition(layout: ImageLayout | None, volume_group: str | None) -> P
         raise _refusal("the image has no volume group")
     if layout is None:
         raise _refusal("the image's manifest does not tell its partitions", "pack the image again")
-    if volume_group not in layout.volume_groups:
+    if volume_group not in {group.name for group in layout.volume_groups}:
         raise _refusal(f"the image's partitions hold no volume group {volume_group}")
     if not layout.partitions:
         raise _refusal(f"volume group {volume_group} lies on the disk itself, in no partition")

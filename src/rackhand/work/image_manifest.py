@@ -9,7 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from rackhand.model.errors import Flaw, InvalidFile, InvalidValue
-from rackhand.model.image import Image
+from rackhand.model.image import Image, ImageContents
 from rackhand.model.image_drivers import KernelDrivers
 from rackhand.model.image_layout import ImageLayout, parse_layout
 from rackhand.model.machine import Firmware
@@ -17,6 +17,8 @@ from rackhand.model.names import parse_name, parse_sha256
 
 FORMAT = "rackhand-extents/1"
 """Offsets and lengths in bytes, ascending (docs/decisions, 0002)."""
+SIZE_LIMIT_BYTES = 2 << 40
+"""Of a disk: what the image importer takes too (docs/artefacts.md, giant)."""
 HINT = "build the image again, or give the image.json that belongs to its disk.zst"
 
 
@@ -29,6 +31,7 @@ def read_manifest(manifest: bytes, image_id: UUID, sha256: str, at: datetime) ->
     try:
         _check_extents(facts)
         _drivers(facts)
+        _contents(facts)
         return Image(
             id=image_id,
             name=parse_name("name", str(_need(facts, "name", str))),
@@ -66,6 +69,21 @@ def read_layout(manifest: bytes) -> ImageLayout | None:
     return parse_layout(_object(manifest).get("layout"))
 
 
+def read_contents(manifest: bytes) -> ImageContents:
+    """Return what the manifest says of the image's inside, empty where it says nothing.
+
+    InvalidValue for one that cannot be read; such a manifest was never stored.
+    """
+    return _contents(_object(manifest))
+
+
+def _contents(facts: Mapping[str, Any]) -> ImageContents:
+    kernels = facts.get("kernel_versions", [])
+    if not isinstance(kernels, list) or not all(isinstance(word, str) for word in kernels):
+        raise InvalidValue("kernel_versions", kernels, "should be a list of versions", HINT)
+    return ImageContents(tuple(kernels), parse_layout(facts.get("layout")))
+
+
 def _drivers(facts: Mapping[str, Any]) -> KernelDrivers | None:
     match facts.get("drivers"):
         case None:
@@ -94,6 +112,9 @@ def _object(manifest: bytes) -> Mapping[str, Any]:
 
 def _check_extents(facts: Mapping[str, Any]) -> None:
     """Refuse extents that overlap, leave the disk, or hold other than data_bytes."""
+    if _bytes(facts, "size_bytes") > SIZE_LIMIT_BYTES:
+        why = f"is more than an image may have, {SIZE_LIMIT_BYTES}"
+        raise InvalidValue("size_bytes", facts["size_bytes"], why, "shrink the disk")
     extents, position, held = facts.get("extents"), 0, 0
     if not isinstance(extents, list) or not extents:
         raise InvalidValue("extents", extents, "should be a list of [offset, length]", HINT)

@@ -9,6 +9,7 @@ from datetime import datetime
 from uuid import UUID
 
 from rackhand.model.errors import AlreadyExists, CallFailed, NoExactMatch, WrongState
+from rackhand.model.image import Image
 from rackhand.model.lease import Intent, Lease, LeaseSpec, LeaseState, Stage, StageTime
 from rackhand.model.machine import Observed
 from rackhand.model.names import Mac, parse_hostname, parse_name
@@ -69,12 +70,14 @@ class Leases:
         With ``check`` the machine's pre-flight too, which takes a few seconds; addresses
         that turn out to be somebody else's are replaced in the plan, as in a lease.
 
-        NotFound or InvalidValue when the spec cannot be used, WrongState when a
-        network has no address left; EngineUnreachable.
+        NotFound or InvalidValue when the spec cannot be used, WrongState when the image
+        is retired or a network has no address left; EngineUnreachable.
         """
         with self._store.transaction() as session:
             # A wrong question needs no engine.
-            check_volume_group(resolve(session, spec), self._layout_of)
+            asked = resolve(session, spec)
+            _refuse_retired(asked.image)
+            check_volume_group(asked, self._layout_of)
         observed = self._engine.observe_all()
         plan = self._plan(spec, observed)
         for _ in range(CHECK_ROUNDS if check else 0):
@@ -98,7 +101,7 @@ class Leases:
         """Store the request and wake the loop; ``name`` is the hostname unless given.
 
         NotFound, InvalidValue, AlreadyExists (name or hostname in use), WrongState
-        (image not ready), NoExactMatch with each machine's reasons: nothing stored. An
+        (image not ready, or retired), NoExactMatch with each machine's reasons: nothing stored. An
         address asked for is looked for on the wire first: AlreadyExists if it is in use.
         """
         hostname = parse_hostname(spec.hostname)
@@ -106,6 +109,7 @@ class Leases:
         with self._store.transaction() as session:
             _check_free(session, lease_name, hostname)
             resolved = resolve(session, spec)
+            _refuse_retired(resolved.image)
             check_volume_group(resolved, self._layout_of)
             wished = _wished_addresses(session, resolved)
         observed = self._engine.observe_all()
@@ -113,6 +117,7 @@ class Leases:
         with self._store.transaction() as session:
             _check_free(session, lease_name, hostname)
             resolved = resolve(session, spec, self._drivers_of)
+            _refuse_retired(resolved.image)
             if not resolved.image.ready:
                 raise WrongState(
                     f"image {resolved.image.name} has no content yet",
@@ -224,6 +229,18 @@ def _refuse_in_use(session: Session, plan: LeasePlan, in_use: Mapping[AddressAt,
     for (network, address), mac in in_use.items():
         if mac not in own:
             check_unused(network, address, {address: mac})
+
+
+def _refuse_retired(image: Image) -> None:
+    """Refuse new leases of a retired image; those that are there go on."""
+    if image.retired_at is not None:
+        raise WrongState(
+            f"image {image.name} was retired on {image.retired_at:%Y-%m-%d}:"
+            " it takes no new leases",
+            "ask for another (`rackhand image list`), or bring it back:"
+            f" `rackhand image retire {image.name} --undo`",
+            {"image": image.name, "retired_at": image.retired_at.isoformat()},
+        )
 
 
 def _check_free(session: Session, name: str, hostname: str) -> None:

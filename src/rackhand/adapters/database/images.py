@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from rackhand.adapters.database import tables
+from rackhand.adapters.database.image_documents import from_boot_matrix, to_boot_matrix
 from rackhand.adapters.database.shelf import Row, TableShelf
 from rackhand.model.image import Image
 from rackhand.model.machine import Firmware
@@ -19,6 +20,7 @@ class ImageShelf(TableShelf[Image]):
 
     def to_row(self, thing: Image) -> dict[str, Any]:
         """Return the image's columns."""
+        matrix = thing.boot_matrix
         return {
             "id": str(thing.id),
             "name": thing.name,
@@ -35,11 +37,14 @@ class ImageShelf(TableShelf[Image]):
             "volume_group": thing.volume_group,
             "created_at": thing.created_at,
             "ready": thing.ready,
+            "retired_at": thing.retired_at,
+            "boot_matrix": None if matrix is None else from_boot_matrix(matrix),
             "generation": thing.generation,
         }
 
     def from_row(self, row: Row) -> Image:
         """Return the image."""
+        matrix = row["boot_matrix"]
         return Image(
             id=UUID(row["id"]),
             name=row["name"],
@@ -56,5 +61,7 @@ class ImageShelf(TableShelf[Image]):
             volume_group=row["volume_group"],
             created_at=row["created_at"],
             ready=row["ready"],
+            retired_at=row["retired_at"],
+            boot_matrix=None if matrix is None else to_boot_matrix(matrix),
             generation=row["generation"],
         )

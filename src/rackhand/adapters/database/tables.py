@@ -122,6 +122,8 @@ images = sa.Table(
     sa.Column("volume_group", sa.String(127)),
     sa.Column("created_at", UtcTime, nullable=False),
     sa.Column("ready", sa.Boolean, nullable=False),
+    sa.Column("retired_at", UtcTime),
+    _json("boot_matrix", nullable=True),
     _generation(),
 )
 

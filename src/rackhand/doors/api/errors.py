@@ -71,6 +71,11 @@ def add_error_handlers(app: FastAPI) -> None:
 
 def _own(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, errors.RackhandError)  # noqa: S101 - registered for this class
+    return answer_error(request, error)
+
+
+def answer_error(request: Request, error: errors.RackhandError) -> JSONResponse:
+    """Answer a request that met one of our own exceptions; the log names what failed."""
     if isinstance(error, errors.CallFailed):
         _LOG.warning("%s %s: %s: %s", request.method, request.url.path, error.code, error)
     return rackhand_response(error)

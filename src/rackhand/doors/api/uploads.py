@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+import re
+from collections.abc import Callable, Iterator
 
+import anyio
 import anyio.from_thread
 from starlette.requests import Request
+from starlette.types import Message, Receive
 
-from rackhand.model.errors import InvalidValue
+from rackhand.model.errors import CallFailed, InvalidValue
+from rackhand.work.image_upload import Piece
+
+IDLE_S = 30.0
+"""How long a sender may be silent before its transfer is given up."""
+_LOOK_S = 0.2
+_AGAIN = "send the rest: received_bytes of the image says how far it came"
+_CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+|\*)", re.ASCII)
 
 
 async def small_body(request: Request, limit_bytes: int) -> bytes:
@@ -21,12 +31,47 @@ async def small_body(request: Request, limit_bytes: int) -> bytes:
     return b"".join(parts)
 
 
-def chunks_in_thread(stream: AsyncIterator[bytes]) -> Iterator[bytes]:
-    """Yield a stream's chunks inside a worker thread; the sender waits while one is used."""
+def piece_of(request: Request) -> Piece | None:
+    """Return which part of the content is sent (RFC 9110, 14.4 and 14.5).
 
-    async def following() -> bytes | None:
-        return await anext(stream, None)
+    None: all of it, of unknown length. InvalidValue for a Content-Range that cannot be
+    read or is not Content-Length long.
+    """
+    text, length = (request.headers.get(name) for name in ("content-range", "content-length"))
+    if text is None:
+        return None if length is None else Piece(0, int(length), int(length))
+    found = _CONTENT_RANGE.fullmatch(text)
+    if found is None:
+        raise InvalidValue(
+            "Content-Range", text, "is no range", "write it as bytes FIRST-LAST/TOTAL"
+        )
+    first, last, total = found.groups()
+    start, end = int(first), int(last) + 1
+    if length not in (None, str(end - start)):
+        raise InvalidValue("Content-Range", text, f"is not Content-Length long, {length} bytes")
+    return Piece(start, end, None if total == "*" else int(total))
 
-    while (chunk := anyio.from_thread.run(following)) is not None:
-        if chunk:
-            yield chunk
+
+def chunks_in_thread(receive: Receive, what: str, stopped: Callable[[], bool]) -> Iterator[bytes]:
+    """Yield a body's chunks inside a worker thread; the sender waits while one is used.
+
+    CallFailed when the sender goes away, is silent for IDLE_S, or ``stopped`` says so.
+    """
+
+    async def following() -> Message:
+        end = anyio.current_time() + IDLE_S
+        while anyio.current_time() < end:
+            if stopped():
+                raise CallFailed(f"{what}: Rackhand stops", _AGAIN)
+            with anyio.move_on_after(_LOOK_S):
+                return await receive()
+        raise CallFailed(f"{what}: nothing came for {IDLE_S:.0f} s", _AGAIN)
+
+    more = True
+    while more:
+        message = anyio.from_thread.run(following)
+        if message["type"] == "http.disconnect":
+            raise CallFailed(f"{what}: the sender broke off", _AGAIN)
+        more = message.get("more_body", False)
+        if message.get("body"):
+            yield message["body"]

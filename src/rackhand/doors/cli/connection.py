@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 DEFAULT_STATE = "/var/lib/rackhand"
 _ANSWER_TIMEOUT_S = 90.0
 """Longer than the longest long poll (60 s)."""
+_CONTENT_TIMEOUT_S = 900.0
+"""For one step of sending content: the server reads all of it again before it answers."""
 
 
 @dataclass(frozen=True)
@@ -92,13 +94,21 @@ class Api:
         headers = {"Content-Type": "application/json"}
         return self._send("POST", path, content=body, params=params, headers=headers)
 
-    def put(self, *path: str, chunks: Iterator[bytes], size_bytes: int) -> Any:
-        """Send content of a known size as it is read."""
+    def put_bytes(self, *path: str, body: bytes) -> Any:
+        """Replace what is there by these very bytes of JSON."""
+        headers = {"Content-Type": "application/json"}
+        return self._send("PUT", path, content=body, headers=headers)
+
+    def put(self, *path: str, chunks: Iterator[bytes], size_bytes: int, start: int = 0) -> Any:
+        """Send content of a known size as it is read, from byte ``start`` on."""
         headers = {
             "Content-Type": "application/octet-stream",
-            "Content-Length": str(size_bytes),
+            "Content-Length": str(size_bytes - start),
         }
-        return self._send("PUT", path, content=chunks, headers=headers, timeout=None)
+        if start:
+            # RFC 9110, 14.5: a partial PUT.
+            headers["Content-Range"] = f"bytes {start}-{size_bytes - 1}/{size_bytes}"
+        return self._send("PUT", path, content=chunks, headers=headers, timeout=_CONTENT_TIMEOUT_S)
 
     def patch(self, *path: str, body: object) -> Any:
         """Change an object."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,28 +13,12 @@ from rackhand.doors.cli.connection import Api, Connection
 from rackhand.doors.cli.exits import Complaint, ExitCode
 from rackhand.doors.cli.image_check import check
 from rackhand.doors.cli.image_fit import fit
-from rackhand.doors.cli.noun_commands import add_list, add_remove, add_show
-from rackhand.doors.cli.tables import Column, output_option, print_rows, size, when
+from rackhand.doors.cli.image_matrix import matrix
+from rackhand.doors.cli.image_tables import COLUMNS, FACTS
+from rackhand.doors.cli.image_upload import send_content
+from rackhand.doors.cli.noun_commands import add_list, add_remove, add_show, name_argument
+from rackhand.doors.cli.tables import output_option, print_rows
 from rackhand.doors.cli.words import _
-
-COLUMNS = [
-    Column(_("NAME"), "name"),
-    Column(_("SYSTEM"), lambda image: f"{image['os_family']} {image['os_version']}"),
-    Column(_("ARCHITECTURE"), "architecture"),
-    Column(_("FIRMWARE"), "firmware"),
-    Column(_("SIZE"), lambda image: size(image["size_bytes"]), right=True),
-    Column(_("STORED"), lambda image: size(image["compressed_bytes"]), right=True),
-    Column(_("READY"), "ready"),
-]
-_FACTS = [
-    *COLUMNS,
-    Column(_("VOLUME GROUP"), "volume_group"),
-    Column(_("SMALLEST DISK"), lambda image: size(image["minimum_disk_bytes"])),
-    Column("SHA256", "sha256"),
-    Column(_("MADE"), lambda image: when(image["created_at"])),
-    Column(_("ID"), "id"),
-]
-_CHUNK_BYTES = 1 << 18
 
 
 @click.group(help=_("Systems that machines are written with."))
@@ -86,6 +69,7 @@ def _add(connection: Connection, name: str, folder: Path, output: str) -> None:
     stored = api.post_bytes("images", body=manifest, name=name)
     if not stored["ready"]:
         stored = _send(api, stored, folder / "disk.zst", size_bytes)
+    _send_matrix(api, stored, folder / "boot-matrix.json")
     print_rows([stored], COLUMNS, output)
 
 
@@ -115,37 +99,39 @@ def _look_into(folder: Path) -> tuple[bytes, int]:
 
 def _send(api: Api, stored: Any, path: Path, size_bytes: int) -> Any:
     try:
-        return api.put(
-            "images",
-            stored["id"],
-            "content",
-            chunks=_read_with_progress(path, size_bytes),
-            size_bytes=size_bytes,
-        )
+        return send_content(api, stored, path, size_bytes)
     except Complaint as complaint:
-        if complaint.exit_code is ExitCode.ASKED_WRONGLY:
+        if complaint.code == "invalid-value":
             api.delete("images", stored["id"])  # nothing half-done: its content is no good
         raise
 
 
-def _read_with_progress(path: Path, size_bytes: int) -> Iterator[bytes]:
-    from rich.console import Console
-    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
-
-    columns = (TextColumn(path.name), BarColumn(), DownloadColumn(), TransferSpeedColumn())
-    console = Console(stderr=True)
-    with (
-        path.open("rb") as content,
-        Progress(*columns, console=console, disable=not console.is_terminal) as progress,
-    ):
-        task = progress.add_task("", total=size_bytes)
-        while chunk := content.read(_CHUNK_BYTES):
-            yield chunk
-            progress.advance(task, len(chunk))
+def _send_matrix(api: Api, stored: Any, path: Path) -> None:
+    """Send the boot matrix along if there is one; the image is good without it."""
+    if not path.is_file():
+        return
+    try:
+        api.put_bytes("images", stored["id"], "boot-matrix", body=path.read_bytes())
+    except Complaint as complaint:
+        if complaint.exit_code is not ExitCode.ASKED_WRONGLY:
+            raise
+        click.echo(f"{_('warning')}: {path}: {complaint.sentence}", err=True)
 
 
-add_list(image, "images", COLUMNS, _("List every image."))
-add_show(image, "images", _FACTS, _("Show one image."))
+@image.command("retire", help=_("Let an image take no new leases; those that it has go on."))
+@name_argument("images")
+@click.option("--undo", is_flag=True, help=_("Let it take leases again."))
+@output_option
+@click.pass_obj
+def retire(connection: Connection, /, *, name: str, undo: bool, output: str) -> None:
+    """Change whether the image takes new leases."""
+    changed = connection.api().post("images", name, "unretire" if undo else "retire")
+    print_rows([changed], COLUMNS, output)
+
+
+add_list(image, "images", COLUMNS, _("List every image, retired ones too."))
+add_show(image, "images", FACTS, _("Show one image."))
 add_remove(image, "images", _("Remove an image that no lease names."))
 image.add_command(check)
 image.add_command(fit)
+image.add_command(matrix)

@@ -18,9 +18,11 @@ F = TypeVar("F", bound=Callable[..., Any])
 _COLOURS = {
     _("active"): "green",
     _("available"): "green",
+    _("ready"): "green",
     _("failed"): "red",
     _("gone"): "red",
     _("released"): "dim",
+    _("retired"): "dim",
 }
 
 
