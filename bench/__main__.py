@@ -25,6 +25,7 @@ from bench.machine import lab_up
 from bench.places import BENCH, LOGS
 from bench.plain_image import plain_image
 from bench.rackhand_deploy import deploy_with_rackhand, rackhand_up
+from bench.write_throughput import compare_writes
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -56,6 +57,22 @@ def deploy(runs: int, keep_logs: bool, output: str) -> None:
     _print(bare, rackhand, output)
     if keep_logs:
         say(f"logs: {logs}")
+
+
+@bench.command()
+@click.option("--runs", type=click.IntRange(1), default=3, show_default=True, help="Of each.")
+@click.option(
+    "--target",
+    type=click.Path(exists=True, path_type=Path),
+    help="A disk that is overwritten; unless given a file behind a loop device.",
+)
+def write(runs: int, target: Path | None) -> None:
+    """Write the standard image's stream with Rackhand's writer and with dd, by turns."""
+    if os.geteuid() != 0:
+        raise BenchError(f"block devices need root, this is user {os.geteuid()}", "use sudo")
+    with _alone(), _logs(keep=False) as folder:
+        writes = compare_writes(runs, target, folder)
+    click.echo("\n".join(writes.lines()))
 
 
 def _print(bare: Sequence[Deploy], rackhand: Sequence[Deploy], output: str) -> None:

@@ -26,7 +26,10 @@ FROZEN_NOT = (
 
 
 class Commands:
-    """Answers commands by their first words; an answer that is None fails. ``asked`` keeps all."""
+    """Answers commands by their first words; an answer that is None fails. ``asked`` keeps all.
+
+    What an answer of "erased" is for does erase: the disk that the command names.
+    """
 
     def __init__(self, **answers: str | bytes | list[bytes] | None) -> None:
         self.answers, self.asked = answers, list[str]()
@@ -39,6 +42,9 @@ class Commands:
             return answer.pop(0)
         if answer is None:
             raise subprocess.CalledProcessError(1, command, stderr=b"Input/output error\n")
+        if answer == "erased":
+            with Path(command[-1]).open("r+b") as erased:
+                erased.write(bytes(DISK_BYTES))
         return answer.encode() if isinstance(answer, str) else answer
 
 
@@ -79,7 +85,7 @@ def test_the_strongest_comes_first_and_a_failure_falls_to_the_next(disk: Disk) -
     nvme = replace(disk, transport=Transport.NVME, controller="0000:3d:00.0")
     run = Commands(
         **{"id-ctrl": json.dumps({"oacs": 2, "fna": 4, "sanicap": 2}), "sanitize": None,
-           "format": ""}
+           "format": "erased"}
     )  # fmt: skip
     done = _clean(nvme, run)
     assert done.method is EraseMethod.NVME_FORMAT_CRYPTO
@@ -95,7 +101,7 @@ def test_a_sanitize_is_waited_for(
     monkeypatch.setattr(erase, "_SANITIZE_POLL_S", 0.0)
     nvme = replace(disk, transport=Transport.NVME)
     logs = [bytes([0, 0x80, 2, 0]) + bytes(16), bytes([0xFF, 0xFF, last, 1]) + bytes(16)]
-    run = Commands(**{"id-ctrl": json.dumps({"sanicap": 2}), "get-log": logs, "sanitize": ""})
+    run = Commands(**{"id-ctrl": json.dumps({"sanicap": 2}), "get-log": logs, "sanitize": "erased"})
     assert _clean(nvme, run).method == method
     assert logs == []
 
@@ -118,8 +124,19 @@ def test_ata_security_is_lifted_again_when_the_erase_fails(disk: Disk) -> None:
 def test_scsi_is_asked_for_sanitize(disk: Disk) -> None:
     sas = replace(disk, transport=Transport.SAS)
     run = Commands(**{"opcodes_0x48,2": "Command is supported", "opcodes": "not supported",
-                      "sanitize_--block": ""})  # fmt: skip
+                      "sanitize_--block": "erased"})  # fmt: skip
     assert _clean(sas, run).method is EraseMethod.SCSI_SANITIZE_BLOCK
+
+
+def test_a_command_that_says_it_erased_and_did_not_is_not_believed(disk: Disk) -> None:
+    nvme = replace(disk, transport=Transport.NVME)
+    run = Commands(**{"id-ctrl": json.dumps({"oacs": 2}), "format": ""})
+    done = _clean(nvme, run)
+    assert done.method is EraseMethod.OVERWRITE
+    assert done.notes == ("nvme-format failed: 256 of 256 samples of the disk read as before",)
+    assert Path(disk.name).read_bytes() == bytes(DISK_BYTES)
+    # Of an empty disk nothing can survive.
+    assert _clean(nvme, run).method is EraseMethod.NVME_FORMAT
 
 
 def test_a_disk_that_cannot_be_asked_is_overwritten_and_says_why(disk: Disk) -> None:

@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from rackhand.model.cleaning import CleaningPolicy, EraseMethod, Erasure
 from rackhand.model.machine import Disk, Transport
 from rackhand.plugins.agent.block_devices import BlockDevice, whole_disks
+from rackhand.plugins.agent.erase_check import read_samples, surviving_samples
 from rackhand.plugins.agent.image_writer import PROGRESS_EVERY_S, Progress
 from rackhand.plugins.agent.write_step import (
     WriteRefused,
@@ -132,8 +133,12 @@ def _scsi_methods(disk: Disk, run: Run) -> frozenset[EraseMethod]:
 
 
 def _erase(disk: Disk, method: EraseMethod, say: Progress, run: Run) -> None:
-    """Erase by one method; whatever it was, no signature is left and the kernel knows."""
+    """Erase by one method; whatever it was, no signature is left and the kernel knows.
+
+    Raises EraseFailed when a method that erases everything has left old content behind.
+    """
     say(f"{disk.name}: {method} begins")
+    before = {} if method is EraseMethod.SIGNATURES else read_samples(disk.name)
     if method not in (EraseMethod.SIGNATURES, EraseMethod.OVERWRITE):
         # Nobody else may have it open; the tools open it themselves.
         os.close(open_disk(disk.name))
@@ -145,6 +150,9 @@ def _erase(disk: Disk, method: EraseMethod, say: Progress, run: Run) -> None:
         if method is EraseMethod.OVERWRITE:
             _overwrite(fd, size, disk.name, say)
             partitions = []
+        kept = surviving_samples(fd, before)
+        if kept:
+            raise EraseFailed(f"{kept} of {len(before)} samples of the disk read as before")
         clear_signatures(fd, size, partitions)
         reread_partitions(fd, disk.name)
     finally:
