@@ -17,7 +17,9 @@ from typing import Any
 
 import pytest
 from lvm_image import lvm_image
-from ramdisk_machine import run_in_ramdisk
+from rackhand_site import ARTEFACTS
+
+from lab.ramdisk_run import HOST, run_in_ramdisk
 
 MIB = 1 << 20
 SATA_MIB, SAS_MIB, NVME_MIB = 192, 48, 64
@@ -49,7 +51,6 @@ def drill(tmp_path_factory: pytest.TempPathFactory) -> Any:
     handler = partial(SimpleHTTPRequestHandler, directory=str(web))
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        url = f"drill-url=http://10.0.2.2:{server.server_port}"
         devices = [
             "-device", "mptsas1068,id=sas",
             *_disk("sata", folder, "ide-hd,bus=ide.0"),
@@ -57,7 +58,13 @@ def drill(tmp_path_factory: pytest.TempPathFactory) -> Any:
             *_disk("nvme", folder, "nvme"),
         ]  # fmt: skip
         program = Path(__file__).with_name("disk_drill.py")
-        said = run_in_ramdisk(folder, program, devices, [url, f"drill-disks={DISKS}"])
+        said = run_in_ramdisk(
+            ARTEFACTS / "ramdisk",
+            program,
+            folder,
+            devices,
+            arguments={"drill-url": f"http://{HOST}:{server.server_port}", "drill-disks": DISKS},
+        )
         server.shutdown()
     assert "error" not in said, said["error"]
     return said | {"folder": folder}
