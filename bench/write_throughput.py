@@ -16,8 +16,7 @@ from statistics import median
 from bench.commands import Service, run, say
 from bench.errors import BenchError
 from bench.places import BENCH, IMAGE, RAMDISK
-from lab.errors import LabError
-from lab.ramdisk_run import HOST, run_in_ramdisk
+from bench.ramdisk_run import HOST, run_in_ramdisk
 
 _MIB = 1 << 20
 _CACHES = Path("/proc/sys/vm/drop_caches")
@@ -92,8 +91,6 @@ def compare_in_ramdisk(runs: int, folder: Path) -> Writes:
                 },
                 patience_s=600.0 + 400.0 * runs,
             )  # fmt: skip
-    except LabError as error:
-        raise BenchError(str(error), error.hint) from error
     finally:
         disk.unlink(missing_ok=True)
     if "error" in said:

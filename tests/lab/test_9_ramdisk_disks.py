@@ -19,7 +19,7 @@ import pytest
 from lvm_image import lvm_image
 from rackhand_site import ARTEFACTS
 
-from lab.ramdisk_run import HOST, run_in_ramdisk
+from bench.ramdisk_run import HOST, run_in_ramdisk
 
 MIB = 1 << 20
 SATA_MIB, SAS_MIB, NVME_MIB = 192, 48, 64
