@@ -78,6 +78,8 @@ def rhel(version: int) -> System:
         " rd.lvm.lv=rootvg/root rhgb quiet"
     )
     own: dict[str, str | None] = {
+        "etc/selinux/config": "# SELINUX= can be\nSELINUX=enforcing\nSELINUXTYPE=targeted\n",
+        "usr/sbin/setfiles": "#!/bin/sh\n",
         "usr/lib/os-release": f'ID="rhel"\nVERSION_ID="{version}.4"\nPRETTY_NAME="RHEL"\n',
         "etc/dracut.conf.d/10-any-machine.conf": None,
         "usr/lib/dracut/dracut.conf.d/01-dist.conf": 'hostonly="yes"\n',
@@ -132,6 +134,8 @@ def sles() -> System:
         "etc/sysconfig/network/ifcfg-eth0": f"BOOTPROTO='dhcp'\nLLADDR='{_MAC}'\n",
         "var/lib/wicked/lease-eth0-dhcp-ipv4.xml": "<lease/>",
         "var/lib/wicked/duid.xml": "<duid/>",
+        "usr/lib/systemd/system/cloud-init-local.service": "[Unit]\n",
+        "usr/lib/systemd/system/cloud-init.service": "[Unit]\n",
     }
     return System(
         "sles", arguments=arguments, initramfs_modules=HOST_ONLY, files=LEFT_OVER | own
@@ -172,6 +176,11 @@ class TriedTree(WritableFolder):
                 self.write(f"/boot/initrd.img-{version}", initramfs(System(), version))
             case ("grub2-editenv", path, "set", value):
                 subprocess.run(["grub-editenv", self.root / path[1:], "set", value], check=True)
+            case ("systemctl", "enable", *units):
+                for unit in units:
+                    self.write(f"/etc/systemd/system/cloud-init.target.wants/{unit}", b"")
+            case ("setfiles", "-F", "-m", _, *paths):
+                assert all((self.root / path[1:]).is_file() for path in paths), paths
             case ("update-grub",):
                 self._make_menu("boot/grub/grub.cfg")
             case ("grub2-mkconfig", "-o", path):

@@ -31,6 +31,7 @@ _TEXTS = (
     "/etc/fstab", "/etc/crypttab", "/etc/default/grub", "/etc/kernel/cmdline", "/etc/dracut.conf",
     "/etc/initramfs-tools/initramfs.conf", "/boot/grub/device.map", "/boot/grub2/device.map",
     "/etc/cmdline", "/etc/lvm/lvm.conf", "/etc/cloud/cloud.cfg", "/etc/cloud/ds-identify.cfg",
+    "/etc/selinux/config",
 )  # fmt: skip
 _TEXT_FOLDERS: Mapping[str, str] = {
     "/etc/dracut.conf.d": r".*\.conf",
@@ -45,7 +46,12 @@ _MENUS = ("/boot/grub/grub.cfg", "/boot/grub2/grub.cfg")
 _EFI = "/boot/efi/EFI"
 _PROGRAMS = (
     "dracut", "update-initramfs", "lvm", "mdadm", "multipath", "update-grub", "grub2-mkconfig",
-    "grub2-editenv",
+    "grub2-editenv", "setfiles",
+)  # fmt: skip
+_UNITS = ("/etc/systemd/system", "/usr/lib/systemd/system", "/lib/systemd/system")
+_CLOUD_INIT_UNITS = (
+    "cloud-init-local.service", "cloud-init-main.service", "cloud-init-network.service",
+    "cloud-init.service", "cloud-config.service", "cloud-final.service",
 )  # fmt: skip
 _FOLDERS_OF_PROGRAMS = ("/usr/sbin", "/usr/bin", "/sbin", "/bin")
 _TOOLS: Mapping[str, tuple[str, ...]] = {
@@ -217,7 +223,19 @@ def _cloud_init(tree: ImageTree) -> CloudInitFacts | None:
         network_off=isinstance(network, dict) and network.get("config") == "disabled",
         state=bool(tree.entries("/var/lib/cloud/instances"))
         or tree.read("/var/lib/cloud/data/instance-id", 1) is not None,
+        not_enabled=_not_enabled(tree),
     )
+
+
+def _not_enabled(tree: ImageTree) -> tuple[str, ...]:
+    """Return cloud-init's services if systemd was not told to start the first (SLES)."""
+    units = {
+        name.rpartition("/")[2] for f in _UNITS for name in names(tree, f, r"cloud-.*\.service")
+    }
+    there = tuple(unit for unit in _CLOUD_INIT_UNITS if unit in units)
+    wants = [path for folder in _UNITS for path in names(tree, folder, r".*\.wants")]
+    enabled = any(names(tree, path, re.escape(_CLOUD_INIT_UNITS[0])) for path in wants)
+    return () if enabled or _CLOUD_INIT_UNITS[0] not in there else there
 
 
 def _renderers(settings: Mapping[str, object]) -> tuple[str, ...]:

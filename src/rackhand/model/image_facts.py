@@ -93,6 +93,8 @@ class CloudInitFacts:
     disabled_by: str = ""
     network_off: bool = False
     state: bool = False
+    not_enabled: tuple[str, ...] = ()
+    """Its services, if nothing starts the first of them."""
 
 
 @dataclass(frozen=True, slots=True)

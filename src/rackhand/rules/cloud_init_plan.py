@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from rackhand.model.image_change import RemovePath, Step, WriteFile
+from rackhand.model.image_change import RemovePath, RunCommand, Step, WriteFile
 from rackhand.model.image_facts import ImageFacts
 
 DATASOURCES = "/etc/cloud/cloud.cfg.d/zz-config-drive.cfg"
@@ -45,6 +45,12 @@ def plan_cloud_init(facts: ImageFacts) -> Iterator[Step]:
             "cloud-init reads the config drive, and nothing else",
             "the settings of a machine come on it; other sources are waited for",
             ("no-config-drive", "many-datasources"), DATASOURCES, _TEXT,
+        )  # fmt: skip
+    if cloud.not_enabled:
+        yield RunCommand(
+            "cloud-init is started with the system",
+            "a machine would keep the image's settings: no address, no keys",
+            ("cloud-init-not-enabled",), ("systemctl", "enable", *cloud.not_enabled),
         )  # fmt: skip
     if cloud.network_off:
         yield from _network_on(facts)

@@ -166,6 +166,12 @@ def _cloud_init(facts: ImageFacts) -> Iterator[Finding]:
             "a machine keeps the image's settings: no address, no keys",
             f"rm {cloud.disabled_by}",
         )  # fmt: skip
+    if cloud.not_enabled:
+        yield Finding(
+            "cloud-init-not-enabled", _SERIOUS, "nothing starts cloud-init",
+            "a machine keeps the image's settings: no address, no keys",
+            f"systemctl enable {' '.join(cloud.not_enabled)}",
+        )  # fmt: skip
     if cloud.datasources is not None and "ConfigDrive" not in cloud.datasources:
         yield Finding(
             "no-config-drive", _FATAL,

@@ -25,12 +25,13 @@ from rackhand.rules.cloud_init_plan import plan_cloud_init
 from rackhand.rules.device_names import names_a_disk, replace_in_fstab
 from rackhand.rules.image_leftovers import remove_leftovers
 from rackhand.rules.initramfs_plan import plan_initramfs
+from rackhand.rules.selinux_labels import label_files
 
 _GENERATED = "### BEGIN /etc/grub.d/"
 
 
 def plan_conversion(facts: ImageFacts) -> tuple[Step, ...]:
-    """Return the steps: settings first, then one initramfs per kernel, then boot menus.
+    """Return the steps: settings first, then an initramfs per kernel, boot menus, labels.
 
     The facts of a system on which they were taken have no step any more. Of a file that is
     no UTF-8 nothing is changed.
@@ -40,11 +41,12 @@ def plan_conversion(facts: ImageFacts) -> tuple[Step, ...]:
     arguments = tuple(_arguments(facts))
     new_initramfs = any(kernel.initramfs is None for kernel in facts.kernels) and bool(initramfs)
     menus = tuple(_menus(facts, changed=bool(arguments) or new_initramfs))
-    steps = (
+    steps: tuple[Step, ...] = (
         *_disks(facts), *baked_in, *settings, *plan_cloud_init(facts), *remove_leftovers(facts),
         *initramfs, *arguments, *menus,
     )  # fmt: skip
-    return tuple(step for step in steps if not _spoiled(step))
+    steps = tuple(step for step in steps if not _spoiled(step))
+    return (*steps, *label_files(facts, steps))
 
 
 def _spoiled(step: Step) -> bool:

@@ -47,6 +47,7 @@ _BY_CODE = {
     "invalid-file": ExitCode.ASKED_WRONGLY,
     "image-unfit": ExitCode.ASKED_WRONGLY,
     "image-refused": ExitCode.ASKED_WRONGLY,
+    "target-refused": ExitCode.ASKED_WRONGLY,
     "wrong-state": ExitCode.ASKED_WRONGLY,
     "not-found": ExitCode.NOT_FOUND,
     "not-allowed": ExitCode.NOT_ALLOWED,

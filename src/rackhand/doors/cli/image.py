@@ -12,6 +12,7 @@ import click
 from rackhand.doors.cli.connection import Api, Connection
 from rackhand.doors.cli.exits import Complaint, ExitCode
 from rackhand.doors.cli.image_check import check
+from rackhand.doors.cli.image_convert import convert, converted
 from rackhand.doors.cli.image_fit import fit
 from rackhand.doors.cli.image_matrix import matrix
 from rackhand.doors.cli.image_tables import COLUMNS, FACTS
@@ -42,18 +43,41 @@ def image() -> None:
     type=click.Path(exists=True, file_okay=False, path_type=Path),
     help=_("Where a VM image is converted; the system's own place if not named."),
 )
+@click.option(
+    "--convert",
+    "converting",
+    is_flag=True,
+    help=_("Convert a copy of the VM image first, as `rackhand image convert` does."),
+)
 @output_option
 @click.pass_obj
 def add(
-    connection: Connection, /, *, name: str, folder: Path, scratch: Path | None, output: str
+    connection: Connection,
+    /,
+    *,
+    name: str,
+    folder: Path,
+    scratch: Path | None,
+    converting: bool,
+    output: str,
 ) -> None:
     """Send manifest, then content; a run that was cut off can be repeated."""
+    if converting and not folder.is_file():
+        raise click.UsageError(_("--convert takes a VM image, not a folder"))
     if folder.is_file():
         with tempfile.TemporaryDirectory(dir=scratch) as packed:
-            _import(folder, Path(packed), name)
+            vm_image = _converted(folder, Path(packed)) if converting else folder
+            _import(vm_image, Path(packed), name)
             _add(connection, name, Path(packed), output)
     else:
         _add(connection, name, folder, output)
+
+
+def _converted(vm_image: Path, folder: Path) -> Path:
+    out = folder / f"{vm_image.stem}.qcow2"
+    for change in converted(vm_image, out, folder).changes:
+        click.echo(f"{change.what}: {change.why}", err=True)
+    return out
 
 
 def _import(vm_image: Path, packed: Path, name: str) -> None:
@@ -133,5 +157,6 @@ add_list(image, "images", COLUMNS, _("List every image, retired ones too."))
 add_show(image, "images", FACTS, _("Show one image."))
 add_remove(image, "images", _("Remove an image that no lease names."))
 image.add_command(check)
+image.add_command(convert)
 image.add_command(fit)
 image.add_command(matrix)

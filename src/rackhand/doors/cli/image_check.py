@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import click
 from rackhand.doors.cli.exits import ExitCode
 from rackhand.doors.cli.tables import output_option, print_data
 from rackhand.doors.cli.words import _
+from rackhand.model.image_finding import Finding
 
 _WEIGHTS = {"fatal": _("fatal"), "serious": _("serious"), "minor": _("minor")}
 
@@ -32,9 +34,14 @@ def check(*, image: Path, scratch: Path | None, output: str) -> int:
         print_data([asdict(finding) for finding in findings], output)
     else:
         click.echo(f"{image}: {inspection.facts.name or '?'}")
-        for finding in findings:
-            click.echo(f"\n{_WEIGHTS[finding.weight]}[{finding.code}]: {finding.what}")
-            click.echo(f"  {_('why')}: {finding.why}\n  {_('fix')}: {finding.fix}")
-        if not findings:
-            click.echo(_("nothing speaks against it"))
+        print_findings(findings)
     return ExitCode.ASKED_WRONGLY if findings else ExitCode.OK
+
+
+def print_findings(findings: Sequence[Finding]) -> None:
+    """Print each finding with its reason and cure, or that there is none."""
+    for finding in findings:
+        click.echo(f"\n{_WEIGHTS[finding.weight]}[{finding.code}]: {finding.what}")
+        click.echo(f"  {_('why')}: {finding.why}\n  {_('fix')}: {finding.fix}")
+    if not findings:
+        click.echo(_("nothing speaks against it"))
