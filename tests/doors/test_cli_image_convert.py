@@ -35,14 +35,14 @@ def test_a_dry_run_tells_all_and_changes_nothing(rackhand: Rackhand, vm: Path) -
     told = rackhand("image", "convert", vm, "--dry-run")
     assert told.code == 3
     assert f"{vm}: " in told.out.splitlines()[0]
-    assert "changes would be made" in told.out.splitlines()[0]
+    assert "changes that would be made: " in told.out.splitlines()[0]
     assert "  /etc/initramfs-tools/initramfs.conf: MODULES=most [host-only, " in told.out
     assert "    why: with the drivers of one machine only" in told.out
     remaining = told.out.partition("what would remain:")[2]
     assert "serious[no-lvm]" in remaining
     assert "host-only" not in remaining
     assert vm.read_bytes() == content
-    assert {path.name for path in vm.parent.iterdir()} == {"t", "vm.raw", "vm.qcow2"}
+    assert len(list(vm.parent.glob("*.qcow2"))) == 1
 
 
 def test_a_dry_run_for_programs(rackhand: Rackhand, vm: Path) -> None:
@@ -83,14 +83,14 @@ def test_a_disk_gets_a_boot_loader_and_then_nothing_more(rackhand: Rackhand, rig
     content = right.read_bytes()
     once, twice = right.with_name("once.qcow2"), right.with_name("twice.qcow2")
     told = rackhand("image", "convert", right, "--out", once)
-    assert "[no-uefi-loader]" in told.out
+    assert "[no-uefi-loader]\n    why: " in told.out
     assert told.code == 3
     assert "what remains:\n\nserious[no-lvm]" in told.out
     assert f"written: {once}" in told.out
     assert "checking" in told.err
     assert right.read_bytes() == content
     again = rackhand("image", "convert", once, "--out", twice)
-    assert f"{once}: 0 changes" in again.out
+    assert f"{once}: changes: 0" in again.out
     checked = rackhand("image", "check", twice, "-o", "json")
     assert [finding["code"] for finding in checked.json] == ["no-lvm"]
 
@@ -99,7 +99,7 @@ def test_an_image_is_converted_and_added_at_once(rackhand: Rackhand, right: Path
     told = rackhand("image", "add", "any", "--from", right, "--convert", "-o", "json")
     assert told.code == 0, told.err
     assert told.json[0]["firmware"] == ["bios", "uefi"]
-    assert "EFI/BOOT" in told.err
+    assert "a new EFI partition" in told.err
     refused = rackhand("image", "add", "other", "--from", right.parent, "--convert")
     assert refused.code == 2
     assert "--convert takes a VM image" in refused.err

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -45,6 +45,7 @@ def convert(
         done = foresee_conversion(vm_image, scratch)
     else:
         done = converted(vm_image, out, scratch)
+    done = _only_found(done)
     if output == "table":
         _print(done, vm_image, out)
     else:
@@ -61,8 +62,18 @@ def converted(vm_image: Path, out: Path, scratch: Path | None) -> Conversion:
     )
 
 
+def _only_found(done: Conversion) -> Conversion:
+    """Leave out of each change what it would cure, but was not found."""
+    found = {finding.code for finding in done.before}
+    changes = tuple(
+        replace(change, cures=tuple(code for code in change.cures if code in found))
+        for change in done.changes
+    )
+    return replace(done, changes=changes)
+
+
 def _print(done: Conversion, vm_image: Path, out: Path | None) -> None:
-    title = _("{}: {} changes") if out else _("{}: {} changes would be made")
+    title = _("{}: changes: {}") if out else _("{}: changes that would be made: {}")
     click.echo(title.format(vm_image, len(done.changes)))
     for change in done.changes:
         cured = f" [{', '.join(change.cures)}]" if change.cures else ""
