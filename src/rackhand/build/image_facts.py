@@ -44,10 +44,10 @@ _TEXT_FOLDERS: Mapping[str, str] = {
 }
 _MENUS = ("/boot/grub/grub.cfg", "/boot/grub2/grub.cfg")
 _EFI = "/boot/efi/EFI"
-_PROGRAMS = (
+_PROGRAMS = frozenset((
     "dracut", "update-initramfs", "lvm", "mdadm", "multipath", "update-grub", "grub2-mkconfig",
     "grub2-editenv", "setfiles",
-)  # fmt: skip
+))  # fmt: skip
 _UNITS = ("/etc/systemd/system", "/usr/lib/systemd/system", "/lib/systemd/system")
 _CLOUD_INIT_UNITS = (
     "cloud-init-local.service", "cloud-init-main.service", "cloud-init-network.service",
@@ -88,12 +88,8 @@ def gather_facts(tree: ImageTree, disk: DiskFacts | None = None) -> ImageFacts:
         machine_id=_text(tree, "/etc/machine-id"),
         leftovers={kind: found for kind, found in leftovers(tree) if found},
         menus=menus,
-        tools=frozenset(program for program in _PROGRAMS if _installed(tree, program)),
+        tools=_PROGRAMS & {e.name for f in _FOLDERS_OF_PROGRAMS for e in tree.entries(f)},
     )
-
-
-def _installed(tree: ImageTree, program: str) -> bool:
-    return any(tree.read(f"{folder}/{program}", 1) for folder in _FOLDERS_OF_PROGRAMS)
 
 
 def _text(tree: ImageTree, path: str) -> str | None:
@@ -233,9 +229,13 @@ def _not_enabled(tree: ImageTree) -> tuple[str, ...]:
         name.rpartition("/")[2] for f in _UNITS for name in names(tree, f, r"cloud-.*\.service")
     }
     there = tuple(unit for unit in _CLOUD_INIT_UNITS if unit in units)
-    wants = [path for folder in _UNITS for path in names(tree, folder, r".*\.wants")]
+    if _CLOUD_INIT_UNITS[0] not in there:
+        return ()
+    wants = [
+        f"{folder}/{t}.target.wants" for folder in _UNITS for t in ("cloud-init", "multi-user")
+    ]
     enabled = any(names(tree, path, re.escape(_CLOUD_INIT_UNITS[0])) for path in wants)
-    return () if enabled or _CLOUD_INIT_UNITS[0] not in there else there
+    return () if enabled else there
 
 
 def _renderers(settings: Mapping[str, object]) -> tuple[str, ...]:
