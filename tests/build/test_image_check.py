@@ -66,6 +66,9 @@ WRONG: dict[str, System] = {
     "bound-nics": System(
         files={"etc/sysconfig/network-scripts/ifcfg-eth0": "HWADDR=52:54:00:12:34:56\n"}
     ),
+    "other-network": System(
+        files={"etc/sysconfig/network/ifcfg-eth0": "BOOTPROTO='static'\nIPADDR='192.0.2.7/24'\n"}
+    ),
     "cloud-init-state": System(files={"var/lib/cloud/data/instance-id": "i-1"}),
     "cloud-init-off": System(files={"etc/cloud/cloud-init.disabled": "yes"}),
     "cloud-init-network-off": System(
@@ -195,3 +198,33 @@ def test_the_client_tells_the_same_for_programs(tmp_path: Path) -> None:
     assert (finding["code"], finding["weight"]) == ("resume", "serious")
     for_people = CliRunner().invoke(rackhand, ["image", "check", str(tree)])
     assert "serious[resume]: " in for_people.output
+
+
+OTHERS = {
+    "etc/netplan/00-installer-config.yaml": "network:\n  ethernets:\n    ens3: {dhcp4: true}\n",
+    "etc/network/interfaces": "auto ens3\niface ens3 inet static\n    address 192.0.2.7/24\n",
+    "etc/sysconfig/network-scripts/ifcfg-ens192": "BOOTPROTO=none\nIPADDR=192.0.2.7\n",
+    "etc/NetworkManager/system-connections/a b": "[ipv4]\naddress1=192.0.2.7/24,192.0.2.1\n",
+    "etc/systemd/network/lan.network": "[Match]\nName=ens3\n[Network]\nAddress=192.0.2.7/24\n",
+}
+EVERYWHERE = {
+    "etc/netplan/01-network-manager-all.yaml": "network:\n  renderer: NetworkManager\n",
+    "etc/network/interfaces": "source /etc/network/interfaces.d/*\niface lo inet loopback\n",
+    "etc/sysconfig/network-scripts/ifcfg-lo": "IPADDR=127.0.0.1\n",
+    "etc/sysconfig/network-scripts/ifcfg-eth0": "DEVICE=eth0\nBOOTPROTO=dhcp\n#IPADDR=1\n",
+    "etc/sysconfig/network/ifcfg-eth0": "BOOTPROTO='dhcp'\nIPADDR=''\n",
+    "etc/sysconfig/network/ifcfg.template": "IPADDR='192.0.2.7'\n",
+    "etc/systemd/network/lan.network": "[Match]\nName=en*\n[Network]\nDHCP=yes\n",
+}
+
+
+@pytest.mark.parametrize("path", OTHERS)
+def test_network_settings_of_another_machine(tmp_path: Path, path: str) -> None:
+    found = findings(tmp_path / "t", System(files={path: OTHERS[path]}))
+    assert set(found) == {"other-network"}
+    assert f"/{path}" in found["other-network"].what
+
+
+@pytest.mark.parametrize("path", EVERYWHERE)
+def test_network_settings_for_any_machine(tmp_path: Path, path: str) -> None:
+    assert findings(tmp_path / "t", System(files={path: EVERYWHERE[path]})) == {}

@@ -64,6 +64,8 @@ def debian() -> System:
             "etc/initramfs-tools/conf.d/resume": "RESUME=/dev/vda5\n",
             "etc/dracut.conf.d/10-any-machine.conf": None, "usr/sbin/dracut": None,
             "usr/sbin/update-initramfs": "#!/bin/sh\n",
+            "etc/network/interfaces": "auto lo ens3\niface lo inet loopback\n"
+            "iface ens3 inet static\n  address 192.0.2.7/24\n",
             "var/lib/dhcp/dhclient.ens3.leases": "lease {}",
             "etc/netplan/50-cloud-init.yaml": "network:\n  ethernets:\n    ens3:\n      match:\n"
             f"        macaddress: '{_MAC}'\n",

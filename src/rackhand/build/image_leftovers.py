@@ -19,6 +19,17 @@ _LEASES = {
     "/var/lib/NetworkManager": r".*\.leases?",
     "/var/lib/wicked": r"(lease-|duid|iaid).*\.xml",
 }
+# The loopback's and dummies' addresses are on every machine the same.
+_NETWORK_SETTINGS = {
+    "/etc/sysconfig/network-scripts": r"ifcfg-(?!lo|dummy).*",
+    "/etc/sysconfig/network": r"ifcfg-(?!lo|dummy)[^.~]*",
+    "/etc/NetworkManager/system-connections": r".+",
+    "/etc/netplan": r".*\.ya?ml",
+    "/etc/systemd/network": r".*\.(link|network)",
+    "/etc/network": r"interfaces",
+    "/etc/network/interfaces.d": r"[\w-]+",
+}
+_MAC_ADDRESS = re.compile(r"(?i)(hwaddr|mac-?address|lladdr)\W+([0-9a-f]{2}:){5}")
 
 
 def names(tree: ImageTree, folder: str, pattern: str) -> list[str]:
@@ -35,7 +46,11 @@ def leftovers(tree: ImageTree) -> Iterator[tuple[str, tuple[str, ...]]]:
     yield "random-seed", tuple(seed for seed in _SEEDS if tree.read(seed, 1))
     kept = [path for folder, name in _LEASES.items() for path in names(tree, folder, name)]
     yield "leases", tuple(path for path in kept if tree.read(path, 1))
-    yield "bound-nics", tuple(_bound_nics(tree))
+    network = dict(_network_settings(tree))
+    bound = tuple(path for path, text in network.items() if _MAC_ADDRESS.search(text))
+    yield "bound-nics", bound
+    others = {path: text for path, text in network.items() if path not in bound}
+    yield "other-network", tuple(p for p, text in others.items() if _other_network(p, text))
     # Physical volumes that it does not list do not exist for LVM (lvmdevices(8), RHEL 9).
     devices = "/etc/lvm/devices/system.devices"
     yield "lvm-devices", (devices,) if tree.read(devices, 1) else ()
@@ -49,17 +64,16 @@ def _cloud_init_state(tree: ImageTree) -> Iterator[str]:
         yield from names(tree, "/var/log", r"cloud-init.*\.log")
 
 
-def _bound_nics(tree: ImageTree) -> Iterator[str]:
-    """Find network settings that name one NIC's address: it is in no other machine."""
-    places = {
-        "/etc/sysconfig/network-scripts": r"ifcfg-.*",
-        "/etc/sysconfig/network": r"ifcfg-.*",
-        "/etc/NetworkManager/system-connections": r".+",
-        "/etc/netplan": r".*\.ya?ml",
-        "/etc/systemd/network": r".*\.(link|network)",
-    }
-    for folder, pattern in places.items():
+def _network_settings(tree: ImageTree) -> Iterator[tuple[str, str]]:
+    for folder, pattern in _NETWORK_SETTINGS.items():
         for path in names(tree, folder, pattern):
-            text = (tree.read(path) or b"").decode(errors="replace")
-            if re.search(r"(?im)(hwaddr|mac-?address|lladdr)\W+([0-9a-f]{2}:){5}", text):
-                yield path
+            yield path, (tree.read(path) or b"").decode(errors="replace")
+
+
+def _other_network(path: str, text: str) -> bool:
+    """Tell whether settings have an address, or name NICs that the start waits for (netplan)."""
+    bare = "\n".join(line.split("#")[0] for line in text.splitlines())
+    if path.startswith("/etc/netplan/"):
+        return re.search(r"^\s+(ethernets|bonds|vlans|bridges):", bare, re.M) is not None
+    given = r"^\s*(IPADDR\w*=.?\w|address\w*\s*=\s*\w|Address\s*=|address\s+\w)"
+    return re.search(given, bare, re.M) is not None

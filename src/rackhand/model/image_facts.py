@@ -119,7 +119,7 @@ class ImageFacts:
     machine_id: str | None
     """The file's text; None when there is no file."""
     leftovers: Mapping[str, tuple[str, ...]]
-    """Paths by what they are: host-keys, net-rules, random-seed, leases."""
+    """Paths by what they are: host-keys, net-rules, leases and more, as the check names them."""
     menus: Mapping[str, str] = field(default_factory=dict)
     """The texts of GRUB's menus, by path."""
     tools: frozenset[str] = frozenset()

@@ -251,6 +251,10 @@ def _leftovers(facts: ImageFacts) -> Iterator[Finding]:
         "bound-nics": ("bound-nics", _SERIOUS, "network settings name one NIC's MAC address",
                        "that NIC is in no other machine; old and new settings may clash",
                        "remove the files named"),
+        "other-network": ("other-network", _SERIOUS, "network settings of another machine",
+                          "its address comes up twice where a NIC has that name; where none has,"
+                          " the start may wait for it",
+                          "remove the files named; the config drive brings a machine's own"),
         "lvm-devices": ("lvm-devices", _SERIOUS, "LVM knows only another machine's disks",
                         "volumes on a disk that is not listed are not activated: /var or /home"
                         " is missing",

@@ -11,11 +11,23 @@ _REMOVED = {
     "host-keys": ("host-keys", "whoever has the image could pose as every machine"),
     "net-rules": ("net-rules", "they name the NICs of another machine"),
     "bound-nics": ("bound-nics", "it names a NIC that is in no other machine"),
+    "other-network": (
+        "other-network",
+        "it has another machine's address, or names a NIC that is waited for",
+    ),
     "lvm-devices": ("lvm-devices", "LVM would pass over the disks of any other machine"),
     "random-seed": ("random-seed", "all machines would begin with the same one"),
     "leases": ("dhcp-leases", "a machine would ask for an address that is not its own"),
     "cloud-init-state": ("cloud-init-state", "cloud-init would take a machine for the last one"),
 }
+# Without this file ifupdown would pass over what cloud-init writes beside it.
+_INTERFACES = "/etc/network/interfaces"
+_LOOPBACK = """\
+source /etc/network/interfaces.d/*
+
+auto lo
+iface lo inet loopback
+"""
 
 
 def remove_leftovers(facts: ImageFacts) -> Iterator[Step]:
@@ -28,4 +40,8 @@ def remove_leftovers(facts: ImageFacts) -> Iterator[Step]:
         yield RemovePath(f"{path} is removed", why, ("machine-id",), path)
     for kind, (code, why) in _REMOVED.items():
         for path in facts.leftovers.get(kind, ()):
-            yield RemovePath(f"{path} is removed", why, (code,), path)
+            if path == _INTERFACES:
+                what = f"{path}: nothing but the loopback and what is beside it"
+                yield WriteFile(what, why, (code,), path, _LOOPBACK)
+            else:
+                yield RemovePath(f"{path} is removed", why, (code,), path)
