@@ -53,7 +53,9 @@ def debian() -> System:
     arguments = "root=/dev/vda2 ro quiet splash"
     return System(
         "debian", arguments=arguments, initramfs_modules=HOST_ONLY,
-        initramfs_files={"conf/conf.d/resume": b"RESUME=/dev/vda5\n"},
+        initramfs_files={
+            "conf/conf.d/resume": b"RESUME=/dev/vda5\n", "usr/sbin/plymouthd": b"x",
+        },
         files=LEFT_OVER | {
             "etc/fstab": "# <file system> <mount point>\n/dev/vda2 / ext4 errors=remount-ro 0 1\n"
             "/dev/vda1\t/boot ext4 defaults 0 2\n/dev/vda5 none swap sw 0 0\n",
@@ -174,6 +176,7 @@ class TriedTree(WritableFolder):
             case ("update-initramfs", "-u" | "-c", "-k", version):
                 folder = self.root / "etc/initramfs-tools"
                 assert "MODULES=most" in (folder / "initramfs.conf").read_text()
+                assert (folder / "hooks/no-plymouth").stat().st_mode & 0o777 == 0o755
                 assert "RESUME=none" in (folder / "conf.d/resume").read_text()
                 self.write(f"/boot/initrd.img-{version}", initramfs(System(), version))
             case ("grub2-editenv", path, "set", value):

@@ -23,7 +23,7 @@ def convert_system(
         say(step.what)
         match step:
             case WriteFile():
-                tree.write(step.path, step.text.encode())
+                tree.write(step.path, step.text.encode(), step.mode)
             case RemovePath():
                 tree.remove(step.path)
             case RunCommand():

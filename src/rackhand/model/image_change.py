@@ -17,10 +17,14 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class WriteFile(Change):
-    """A file gets this text; a new one is readable by all, an old one keeps its mode."""
+    """A file gets this text.
+
+    Without ``mode`` a new one is readable by all, and an old one keeps its own.
+    """
 
     path: str = ""
     text: str = ""
+    mode: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

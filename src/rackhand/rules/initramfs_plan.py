@@ -17,6 +17,14 @@ from rackhand.rules.image_initramfs_check import STORAGE_MODULES, check_kernel
 DRACUT_SETTINGS = "/etc/dracut.conf.d/zz-any-machine.conf"
 INITRAMFS_SETTINGS = "/etc/initramfs-tools/initramfs.conf"
 RESUME_SETTINGS = "/etc/initramfs-tools/conf.d/resume"
+_HOOK = "/etc/initramfs-tools/hooks/no-plymouth"
+_HOOK_TEXT = """\
+#!/bin/sh
+# plymouth hides why a machine does not start (initramfs-tools(7): hooks here run last).
+[ "$1" != prereqs ] || exit 0
+rm -f "$DESTDIR"/usr/bin/plymouth "$DESTDIR"/usr/sbin/plymouthd \\
+  "$DESTDIR"/bin/plymouth "$DESTDIR"/sbin/plymouthd "$DESTDIR"/scripts/*/plymouth
+"""
 _MODULE_NEEDS = {"lvm": "lvm", "mdraid": "mdadm", "multipath": "multipath"}
 _NIC_MODULES = (
     "e1000", "e1000e", "igb", "ixgbe", "i40e", "ice", "tg3", "bnx2", "bnx2x", "bnxt_en", "be2net",
@@ -47,13 +55,13 @@ def plan_initramfs(
     ``others_changed`` tells that settings change which are none of the maker's, but are put in.
     """
     maker = _maker(facts)
-    cured = {kernel.version: _cured(facts, kernel, maker) for kernel in facts.kernels}
+    cured = {kernel.version: _cured(facts, kernel) for kernel in facts.kernels}
     any_cured: frozenset[str] = frozenset().union(*cured.values())
     settings: tuple[Step, ...] = ()
     if maker == "dracut":
         settings = tuple(_dracut_settings(facts, any_cured))
     elif maker == "initramfs-tools":
-        settings = tuple(_initramfs_tools_settings(facts))
+        settings = (*_initramfs_tools_settings(facts), *_no_plymouth(any_cured))
     made = tuple(
         RunCommand(
             f"the initramfs of kernel {kernel.version} is made anew, for any machine", _WHY,
@@ -73,12 +81,8 @@ def _maker(facts: ImageFacts) -> str:
     return next((maker for maker in known if maker in made_by), known[0] if known else "")
 
 
-def _cured(facts: ImageFacts, kernel: KernelFacts, maker: str) -> frozenset[str]:
-    cures = set(_CURES)
-    if maker != "dracut":
-        cures.remove("plymouth")  # its hook puts it in as long as the package is installed
-    if "lvm" not in facts.tools:
-        cures.remove("initramfs-without-lvm")
+def _cured(facts: ImageFacts, kernel: KernelFacts) -> frozenset[str]:
+    cures = _CURES if "lvm" in facts.tools else _CURES - {"initramfs-without-lvm"}
     return frozenset(finding.code for finding in check_kernel(facts, kernel)) & cures
 
 
@@ -126,6 +130,16 @@ def _initramfs_tools_settings(facts: ImageFacts) -> Iterator[Step]:
         yield WriteFile(
             f"{RESUME_SETTINGS}: RESUME=none",
             _ANY_MACHINE["RESUME"][1], (), RESUME_SETTINGS, "RESUME=none\n",
+        )  # fmt: skip
+
+
+def _no_plymouth(cured: frozenset[str]) -> Iterator[Step]:
+    """Yield a hook that runs after the package's own, which puts it in whenever it is there."""
+    if "plymouth" in cured:
+        yield WriteFile(
+            "initramfs-tools is told to leave plymouth out",
+            "it hides the messages that tell why a machine does not start",
+            (), _HOOK, _HOOK_TEXT, 0o755,
         )  # fmt: skip
 
 
