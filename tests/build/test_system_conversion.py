@@ -6,6 +6,7 @@ all of them stand-ins; the real ones of RHEL and SLES were never tried.
 
 from __future__ import annotations
 
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -128,3 +129,18 @@ def test_writing_and_removing_stay_within_the_tree(tmp_path: Path) -> None:
     assert not (root / "etc/up").is_symlink()
     tree.remove("/a")
     assert not (root / "a").exists()
+
+
+def test_the_hook_takes_plymouth_out_of_what_is_made(tmp_path: Path) -> None:
+    tree = tried(tmp_path / "t", "debian")
+    convert_system(tree, tree.facts(), lambda _: None)
+    hook = tree.root / "etc/initramfs-tools/hooks/no-plymouth"
+    made = tmp_path / "made"
+    for path in ("usr/sbin/plymouthd", "scripts/panic/plymouth", "scripts/panic/keymap"):
+        (made / path).parent.mkdir(parents=True, exist_ok=True)
+        (made / path).touch()
+    environment = {"DESTDIR": str(made), "PATH": "/usr/bin:/bin"}
+    subprocess.run([hook, "prereqs"], env=environment, check=True)
+    assert (made / "usr/sbin/plymouthd").exists()
+    subprocess.run([hook], env=environment, check=True)
+    assert [p.name for p in made.rglob("*") if p.is_file()] == ["keymap"]
