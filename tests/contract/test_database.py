@@ -91,6 +91,8 @@ UPDATE machines SET hardware = '{{"vcpus":1,"memory_mib":1,"architecture":"x","f
   "disks":[{_DISK}]}}';
 INSERT INTO flavors (id, name, vcpus, memory_mib, architecture, properties, disk, generation)
   VALUES ('{_ID}5', 'small', 1, 1, 'x', '{{}}', '{_HINT}', 1);
+INSERT INTO images VALUES ('{_ID}6', 'i', 'a', 'b', 1, 1, 1, 1, 'debian', '12', 'x', '["bios"]',
+  NULL, '{_WHEN}', 1, 1);
 """  # noqa: S608
 
 
@@ -261,6 +263,8 @@ class TestMigrations:
             assert hardware is not None
             assert (hardware.disks[0].expanders, hardware.hbas) == (0, ())
             assert session.flavors.find("small").disk.exclude == lease.spec.disk.exclude == ()
+            image = session.images.find("i")
+            assert (image.ready, image.retired_at, image.boot_matrix) == (True, None, None)
         store.close()
 
     @pytest.mark.parametrize(

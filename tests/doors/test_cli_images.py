@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from rackhand.doors.cli import image_upload
+from rackhand.doors.cli import meter
 from rackhand.model.boot_matrix import BootMatrix, BootOutcome, BootTrial
 from rackhand.model.machine import Firmware
 from rackhand.render.boot_matrix import boot_matrix_json
@@ -113,7 +113,7 @@ def test_a_boot_matrix_that_does_not_belong_to_it_is_named_and_left_out(
 def test_progress_is_told_in_lines_where_no_terminal_looks_on(
     rackhand: Rackhand, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(image_upload, "LINE_S", 0.0)
+    monkeypatch.setattr(meter, "LINE_S", 0.0)
     added = rackhand("image", "add", "told", "--from", image_folder(tmp_path / "image"))
     assert "disk.zst: " in added.err
     assert "(100 %)" in added.err

@@ -16,7 +16,7 @@ from rackhand.doors.cli.image_convert import convert, converted
 from rackhand.doors.cli.image_fit import fit
 from rackhand.doors.cli.image_matrix import matrix
 from rackhand.doors.cli.image_tables import COLUMNS, FACTS
-from rackhand.doors.cli.image_upload import send_content
+from rackhand.doors.cli.image_upload import send_content, sha256_of
 from rackhand.doors.cli.noun_commands import add_list, add_remove, add_show, name_argument
 from rackhand.doors.cli.tables import output_option, print_rows
 from rackhand.doors.cli.words import _
@@ -109,7 +109,8 @@ def _look_into(folder: Path) -> tuple[bytes, int]:
             "name a folder that holds image.json and disk.zst",
         ) from error
     try:
-        wanted = json.loads(manifest)["compressed_bytes"]
+        facts = json.loads(manifest)
+        wanted, sha256 = facts["compressed_bytes"], facts["sha256"]
     except (ValueError, KeyError, TypeError):
         return manifest, size_bytes  # Rackhand says what is wrong with it
     if wanted != size_bytes:
@@ -117,6 +118,13 @@ def _look_into(folder: Path) -> tuple[bytes, int]:
             "invalid-file",
             f"{folder / 'disk.zst'}: {size_bytes} bytes, but image.json says {wanted}",
             "the file was cut off or belongs to another image: copy or build it again",
+        )
+    found = sha256_of(folder / "disk.zst", size_bytes)
+    if found != sha256:
+        raise Complaint(
+            "invalid-value",
+            f"sha256: {folder / 'disk.zst'} has {found}, but image.json says {sha256}",
+            "the file is corrupt or belongs to another image: copy or build it again",
         )
     return manifest, size_bytes
 

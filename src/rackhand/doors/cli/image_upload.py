@@ -2,29 +2,25 @@
 
 from __future__ import annotations
 
-import sys
+import hashlib
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from rackhand.doors.cli.connection import Api
 from rackhand.doors.cli.exits import Complaint, ExitCode
+from rackhand.doors.cli.meter import Meter, metered
 from rackhand.doors.cli.tables import size
 from rackhand.doors.cli.words import _
 
-if TYPE_CHECKING:
-    from rich.progress import Progress
-
 PATIENCE_S = 120.0
 """How long Rackhand may be away, or no byte arrive, before sending is given up."""
-LINE_S = 5.0
-"""How often progress is told where no terminal looks on."""
 _PAUSE_S = 0.5
 _CHUNK_BYTES = 1 << 18
+_DIGEST_CHUNK_BYTES = 1 << 20
 
 
 def send_content(api: Api, image: Any, path: Path, size_bytes: int) -> Any:
@@ -33,26 +29,38 @@ def send_content(api: Api, image: Any, path: Path, size_bytes: int) -> Any:
     A break is waited out for two minutes, as long as bytes arrive. Interrupted, it
     leaves what has arrived for the next time. Complaint for what will not pass.
     """
-    upload = _Upload(api, image["id"], path, size_bytes)
-    if image["received_bytes"]:
-        upload.say(_("{} goes on at {} of {}, where an earlier transfer stopped"), image)
     try:
-        with upload.shown():
+        with metered(path.name, size_bytes) as meter:
+            upload = _Upload(api, image["id"], path, size_bytes, meter)
+            if image["received_bytes"]:
+                words = _("{} goes on at {} of {}, where an earlier transfer stopped")
+                meter.say(upload.told(words, image))
             return upload.run(image)
     except KeyboardInterrupt:
         click.echo(_("what has arrived is kept for a week: repeat the command to go on"), err=True)
         raise
 
 
+def sha256_of(path: Path, size_bytes: int) -> str:
+    """Return the file's digest, with progress."""
+    digest, position = hashlib.sha256(), 0
+    with path.open("rb") as content, metered(f"{path.name}, SHA-256", size_bytes) as meter:
+        while chunk := content.read(_DIGEST_CHUNK_BYTES):
+            digest.update(chunk)
+            position += len(chunk)
+            meter.at(position)
+    return digest.hexdigest()
+
+
 class _Upload:
     """One file on its way, through any number of connections."""
 
-    def __init__(self, api: Api, image_id: str, path: Path, size_bytes: int) -> None:
+    def __init__(self, api: Api, image_id: str, path: Path, size_bytes: int, meter: Meter) -> None:
         self._api = api
         self._id = image_id
         self._path = path
         self._size_bytes = size_bytes
-        self._bar: Progress | None = None
+        self._meter = meter
 
     def run(self, image: Any) -> Any:
         """Send until the image is ready; Complaint when it will not be."""
@@ -68,26 +76,14 @@ class _Upload:
             image = self._look_again(end)
             if image["received_bytes"] > arrived or not broken_off:
                 end = time.monotonic() + PATIENCE_S
-                self.say(_("{} broke off at {} of {} and is tried again") + f" ({why})", image)
+                words = _("{} broke off at {} of {} and is tried again")
+                self._meter.say(f"{self.told(words, image)} ({why})")
             broken_off = True
         return image
 
-    def say(self, words: str, image: Any) -> None:
-        """Tell on standard error how far it is; ``words`` name image, what came, and all."""
-        arrived, whole = size(image["received_bytes"]), size(self._size_bytes)
-        line = words.format(image["name"], arrived, whole)
-        if self._bar is None:
-            click.echo(line, err=True)
-        else:
-            self._bar.console.print(line, highlight=False)
-
-    @contextmanager
-    def shown(self) -> Iterator[None]:
-        """Show a bar where a terminal looks on."""
-        with ExitStack() as stack:
-            if sys.stderr.isatty():
-                self._bar = stack.enter_context(_bar(self._path.name, self._size_bytes))
-            yield
+    def told(self, words: str, image: Any) -> str:
+        """Put into ``words`` the image's name, what has arrived, and the whole."""
+        return words.format(image["name"], size(image["received_bytes"]), size(self._size_bytes))
 
     def _send_from(self, arrived: int) -> Any:
         # The last byte is sent again where all had arrived, but was not verified yet.
@@ -100,19 +96,13 @@ class _Upload:
         )
 
     def _read(self, start: int) -> Iterator[bytes]:
-        position, told = start, time.monotonic()
+        position = start
         with self._path.open("rb") as content:
             content.seek(start)
             while chunk := content.read(_CHUNK_BYTES):
                 yield chunk
                 position += len(chunk)
-                if self._bar is not None:
-                    self._bar.update(self._bar.task_ids[0], completed=position)
-                elif time.monotonic() - told >= LINE_S:
-                    told = time.monotonic()
-                    share = 100 * position // self._size_bytes
-                    amounts = f"{size(position)} / {size(self._size_bytes)}"
-                    click.echo(f"{self._path.name}: {amounts} ({share} %)", err=True)
+                self._meter.at(position)
 
     def _look_again(self, end: float) -> Any:
         """Return the image once Rackhand answers again; the last Complaint after ``end``."""
@@ -130,14 +120,3 @@ def _passes(complaint: Complaint, broken_off: bool) -> bool:
     if complaint.code == "call-failed" or complaint.exit_code is ExitCode.UNREACHABLE:
         return True
     return broken_off and bool(complaint.details.get("running"))
-
-
-@contextmanager
-def _bar(name: str, size_bytes: int) -> Iterator[Progress]:
-    from rich.console import Console
-    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
-
-    columns = (TextColumn(name), BarColumn(), DownloadColumn(), TransferSpeedColumn())
-    with Progress(*columns, console=Console(stderr=True)) as progress:
-        progress.add_task("", total=size_bytes)
-        yield progress
