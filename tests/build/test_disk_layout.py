@@ -1,15 +1,18 @@
 """The standard image's disk: where things lie, and what is stored of empty places."""
 
 import os
+import re
+import uuid
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
 from rackhand.build.filesystems import store_edges
-from rackhand.build.image_layout import DISK_MIB, VOLUME_GROUP, VOLUMES_MIB, partition_disk
+from rackhand.build.image_layout import disk_mib, partition_disk
 from rackhand.build.pack import data_extents
 from rackhand.build.progress import Progress
+from rackhand.build.template import builtin_template
 from rackhand.build.volume_group import MIB, Region, make_volume_group
 
 
@@ -26,20 +29,27 @@ def test_empty_edges_become_data_and_data_stays(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="loop devices need root")
 def test_volumes_lie_where_lvm_says_without_device_mapper(tmp_path: Path) -> None:
-    raw = tmp_path / "raw"
-    with (tmp_path / "log").open("wb") as log:
-        progress = Progress("t", log, tmp_path / "log")
-        partitions = partition_disk(progress, raw)
-        volumes = make_volume_group(progress, raw, partitions["lvm"], VOLUME_GROUP, VOLUMES_MIB)
-    assert raw.stat().st_size == DISK_MIB * MIB
+    layout, identity = builtin_template("debian-12").layout, uuid.uuid4()
+    sizes = {volume.name: volume.size_mib for volume in layout.volumes}
+    metadata = []
+    for raw in (tmp_path / "raw", tmp_path / "again"):
+        with (tmp_path / "log").open("wb") as log:
+            progress = Progress("t", log, tmp_path / "log")
+            partitions = partition_disk(progress, raw, layout, identity)
+            volumes = make_volume_group(
+                progress, raw, partitions["lvm"], "rootvg", sizes, identity=identity
+            )
+        with raw.open("rb") as disk:
+            metadata.append(os.pread(disk.fileno(), MIB, partitions["lvm"].offset))
+    assert raw.stat().st_size == disk_mib(layout) * MIB == 3584 * MIB
     regions = sorted([*volumes.values(), partitions["boot"]], key=lambda region: region.offset)
     for one, next_one in pairwise(regions):
         assert one.offset + one.size <= next_one.offset
     inside = partitions["lvm"]
     assert regions[-1].offset + regions[-1].size <= inside.offset + inside.size
-    assert {name: region.size // MIB for name, region in volumes.items()} == VOLUMES_MIB
-    with raw.open("rb") as disk:
-        disk.seek(inside.offset)
-        metadata = disk.read(MIB)
-    assert metadata[512:520] == b"LABELONE"
-    assert b"rootvg {" in metadata
+    assert {name: region.size // MIB for name, region in volumes.items()} == sizes
+    assert metadata[0][512:520] == b"LABELONE"
+    assert b"rootvg {" in metadata[0]
+    first, again = (set(re.findall(rb'\bid = "([^"]+)"', text)) for text in metadata)
+    assert first == again, "LVM's identities come from the one that was given"
+    assert len(first) == 2 + len(sizes), "the group's, the disk's, the volumes'"

@@ -150,6 +150,8 @@ def test_the_documented_examples_work(rackhand: Rackhand, site: Path) -> None:
         if kind == "lease":
             seen = rackhand("lease", "request", "-f", file)
             assert seen.code == 6, seen.err  # nothing inspected yet: no machine fits
+        elif kind == "template":
+            continue  # built for real in tests/build
         elif kind == "machines":
             seen = rackhand("machine", "import", "-f", file)
             assert seen.code == 0, seen.err

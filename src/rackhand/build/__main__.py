@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -136,6 +137,8 @@ def _need_root() -> None:
 
 def main() -> None:
     """Run the command; an error is one sentence, with a hint, and status 1."""
+    # `kill` cleans up as Ctrl-C does: nothing stays mounted.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         build()
     except RackhandError as error:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import click
 
+from rackhand.build.leftovers import remove_folder
 from rackhand.build.progress import BuildFailed, Progress
 
 Recipe = Callable[[Path, Progress], None]
@@ -69,7 +70,9 @@ def build_once(
                 click.echo(f"[{kind.link}] cached: {final}")
             return final
         for stale in artefacts.glob(f".{kind.prefix}-*.building"):
-            shutil.rmtree(stale)
+            # Not another kind's whose prefix begins with this one.
+            if re.fullmatch(r"[0-9a-f]+", stale.name[len(kind.prefix) + 2 : -len(".building")]):
+                remove_folder(stale)
         half = artefacts / f".{final.name}.building"
         half.mkdir()
         try:
@@ -81,7 +84,7 @@ def build_once(
                 f"{kind.link}: {broken}", f"is the disk full? log: {log_path}"
             ) from broken
         finally:
-            shutil.rmtree(half, ignore_errors=True)
+            remove_folder(half)
         _point(artefacts / kind.link, final)
         _forget_old(artefacts, kind, final)
     return final

@@ -1,4 +1,4 @@
-"""A Debian 12 file tree, from packages that all builds share a cache of."""
+"""A Debian file tree, from packages that all builds share a cache of."""
 
 from __future__ import annotations
 
@@ -33,12 +33,15 @@ def make_tree(
     mirror: str,
     *,
     configured: bool,
+    release: str = RELEASE,
+    snapshot: bool = False,
 ) -> None:
     """Make a root file system of ``packages`` and what they depend on.
 
     ``configured`` runs their installation scripts (a system to live with); without it
     files are only unpacked, which is all a ramdisk needs. ``mirror`` is empty for
-    Debian's own. Recommended packages, manuals and translations stay out.
+    Debian's own; a ``snapshot`` of one may be older than its own date of expiry.
+    Recommended packages, manuals and translations stay out.
     """
     package_cache.mkdir(parents=True, exist_ok=True)
     archives = '"$1"/var/cache/apt/archives'
@@ -55,9 +58,10 @@ def make_tree(
         f" -exec ln -f -t {archives} {{}} +",
         "--aptopt=Apt::Install-Recommends false",
         "--aptopt=Acquire::Languages none",
+        *(["--aptopt=Acquire::Check-Valid-Until false"] if snapshot else []),
         "--dpkgopt=force-unsafe-io",
         *(f"--dpkgopt=path-exclude={pattern}" for pattern in _LEAVE_OUT),
-        RELEASE,
+        release,
         str(target),
         *([mirror] if mirror else []),
     ]
@@ -81,5 +85,6 @@ def kernel_view(progress: Progress, tree: Path, *names: str) -> Iterator[None]:
     with ExitStack() as mounted:
         for name in names:
             progress.run("mount", "--bind", f"/{name}", tree / name)
-            mounted.callback(progress.run, "umount", tree / name)
+            # Lazily: after Ctrl-C a program may still be ending in there.
+            mounted.callback(progress.run, "umount", "--lazy", tree / name)
         yield

@@ -14,6 +14,8 @@ import click
 
 from rackhand.model.errors import RackhandError
 
+_LAST_WORDS_S = 30
+
 
 class BuildFailed(RackhandError):
     """A build stopped; the hint names its log and what to try."""
@@ -53,15 +55,14 @@ class Progress:
     ) -> str:
         """Run a command to its end and return what it wrote to standard output.
 
-        Raises :class:`BuildFailed` when it cannot be started or exits with an error.
+        An interruption ends the command first, and waits for it. Raises :class:`BuildFailed`
+        when it cannot be started or exits with an error.
         """
         words = [str(word) for word in argv]
         self.log.write(("$ " + " ".join(words) + "\n").encode())
         self.log.flush()
         try:
-            done = subprocess.run(
-                words, env=env, input=stdin, stdout=subprocess.PIPE, stderr=self.log, check=False
-            )
+            done = _run_to_its_end(words, env, stdin, self.log)
         except FileNotFoundError as missing:
             raise BuildFailed(
                 f"{words[0]} is not installed", "run script/bootstrap, it installs the tools"
@@ -81,3 +82,23 @@ class Progress:
             f"{self.title}: {words[0]} ended with status {status}: {last.strip()[:300]}",
             f"{hint or 'mend what it names and start the build again'}; log: {self.log_path}",
         )
+
+
+def _run_to_its_end(
+    words: Sequence[str], env: Mapping[str, str] | None, stdin: bytes | None, log: IO[bytes]
+) -> subprocess.CompletedProcess[bytes]:
+    """Run a command; when interrupted, give it time to clean up (mmdebstrap unmounts)."""
+    given = subprocess.DEVNULL if stdin is None else subprocess.PIPE
+    with subprocess.Popen(
+        words, env=env, stdin=given, stdout=subprocess.PIPE, stderr=log
+    ) as process:
+        try:
+            told, _ = process.communicate(stdin)
+        except BaseException:
+            process.terminate()
+            try:
+                process.wait(_LAST_WORDS_S)
+            except subprocess.TimeoutExpired:
+                process.kill()
+            raise
+    return subprocess.CompletedProcess(words, process.returncode, told)

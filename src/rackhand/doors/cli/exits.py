@@ -48,6 +48,8 @@ _BY_CODE = {
     "image-unfit": ExitCode.ASKED_WRONGLY,
     "image-refused": ExitCode.ASKED_WRONGLY,
     "target-refused": ExitCode.ASKED_WRONGLY,
+    "lock-differs": ExitCode.ASKED_WRONGLY,
+    "needs-root": ExitCode.ASKED_WRONGLY,
     "wrong-state": ExitCode.ASKED_WRONGLY,
     "not-found": ExitCode.NOT_FOUND,
     "not-allowed": ExitCode.NOT_ALLOWED,

@@ -6,6 +6,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, Field
 
+from rackhand.build.template import Template
 from rackhand.doors.api.wire_fields import Body, Reference
 from rackhand.doors.api.wire_flavors import FlavorBody
 from rackhand.doors.api.wire_leases import LeaseBody
@@ -72,4 +73,5 @@ FILES: dict[str, type[BaseModel]] = {
     "flavors": FlavorsFile,
     "machines": MachinesFile,
     "lease": LeaseFile,
+    "template": Template,
 }

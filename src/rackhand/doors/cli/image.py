@@ -11,6 +11,7 @@ import click
 
 from rackhand.doors.cli.connection import Api, Connection
 from rackhand.doors.cli.exits import Complaint, ExitCode
+from rackhand.doors.cli.image_build import build, templates
 from rackhand.doors.cli.image_check import check
 from rackhand.doors.cli.image_convert import convert, converted
 from rackhand.doors.cli.image_fit import fit
@@ -164,6 +165,8 @@ def retire(connection: Connection, /, *, name: str, undo: bool, output: str) -> 
 add_list(image, "images", COLUMNS, _("List every image, retired ones too."))
 add_show(image, "images", FACTS, _("Show one image."))
 add_remove(image, "images", _("Remove an image that no lease names."))
+image.add_command(build)
+image.add_command(templates)
 image.add_command(check)
 image.add_command(convert)
 image.add_command(fit)

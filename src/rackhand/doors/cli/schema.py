@@ -8,7 +8,7 @@ import click
 
 from rackhand.doors.cli.words import _
 
-KINDS = ("zones", "networks", "flavors", "machines", "lease")
+KINDS = ("zones", "networks", "flavors", "machines", "lease", "template")
 
 
 @click.command(help=_("Print the JSON schema of a kind of YAML file, e.g. for an editor."))
