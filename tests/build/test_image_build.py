@@ -89,9 +89,7 @@ def mounted(progress: Progress, disk: Path, folder: Path) -> Iterator[Path]:
 def test_a_template_becomes_an_image_that_is_as_it_says(tmp_path: Path) -> None:
     template, out, disk = tmp_path / "small.yaml", tmp_path / "out", tmp_path / "disk.raw"
     template.write_text(TEMPLATE)
-    subprocess.run(
-        [COMMAND, "image", "build", template, "--out", out, "--write-lock"], check=True
-    )
+    subprocess.run([COMMAND, "image", "build", template, "--out", out, "--write-lock"], check=True)
     _, findings = check(out)
     assert [finding.code for finding in findings] == ["other-volume-group"]
     manifest = json.loads((out / "image.json").read_text())

@@ -79,6 +79,7 @@ def test_an_xfs_is_whole_on_a_disk_that_held_something_else(tmp_path: Path) -> N
             finally:
                 progress.run("umount", point)
 
+
 def test_too_much_content_is_named_and_nothing_stays_mounted(tmp_path: Path) -> None:
     raw, source = tmp_path / "raw", tmp_path / "source"
     source.mkdir()

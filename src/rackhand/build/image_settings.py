@@ -114,14 +114,18 @@ def _written(template: Template) -> Iterator[tuple[str, str]]:
     policy = template.password_policy
     if policy is not None:
         # No dictionary: it would have to be installed, and be in the people's language.
-        yield "etc/security/pwquality.conf.d/10-rackhand.conf", (
-            f"minlen = {policy.minimum_length}\nminclass = {policy.minimum_classes}\n"
-            "dictcheck = 0\nenforce_for_root\n"
+        yield (
+            "etc/security/pwquality.conf.d/10-rackhand.conf",
+            (
+                f"minlen = {policy.minimum_length}\nminclass = {policy.minimum_classes}\n"
+                "dictcheck = 0\nenforce_for_root\n"
+            ),
         )
     if template.cloud_cfg:
         # JSON is YAML too, and needs no quoting of ours.
-        yield "etc/cloud/cloud.cfg.d/95-template.cfg", (
-            f"# From the image's template.\n{json.dumps(template.cloud_cfg, indent=2)}\n"
+        yield (
+            "etc/cloud/cloud.cfg.d/95-template.cfg",
+            (f"# From the image's template.\n{json.dumps(template.cloud_cfg, indent=2)}\n"),
         )
 
 

@@ -101,9 +101,7 @@ VolumeName = Annotated[
     str,
     _shaped("name", r"[a-z][a-z0-9_]{0,11}", "a volume's name", "1 to 12 of a-z, 0-9 and '_'"),
 ]
-MountPoint = Annotated[
-    str, _checked(lambda text: text if text == "/" else _place(text))
-]
+MountPoint = Annotated[str, _checked(lambda text: text if text == "/" else _place(text))]
 FilePlace = Annotated[str, _checked(_file_place)]
 Mode = Annotated[str, _shaped("mode", "0?[0-7]{3}", "a file mode", 'as "0644", in quotes')]
 TimeZone = Annotated[str, _checked(_time_zone)]
