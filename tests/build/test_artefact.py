@@ -1,6 +1,9 @@
 """An artefact is built once, and is whole or not there."""
 
 import os
+import signal
+import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -65,6 +68,28 @@ def test_what_a_killed_build_left_is_removed(tmp_path: Path) -> None:
     (tmp_path / ".thing-0.building").mkdir()
     build_once(tmp_path, KIND, "1", lambda out, _: (out / "f").touch())
     assert not (tmp_path / ".thing-0.building").exists()
+
+
+def test_an_interrupted_command_ends_with_all_that_it_started(tmp_path: Path) -> None:
+    left, signs = tmp_path / "pid", tmp_path / "signs"
+    script = f"trap 'echo cleaned > {signs}; exit 1' INT; sleep 4321 & echo $! > {left}; wait"
+
+    main = threading.main_thread().ident
+    assert main is not None
+
+    def interrupt() -> None:
+        while not (left.exists() and left.read_text().strip()):
+            time.sleep(0.01)
+        signal.pthread_kill(main, signal.SIGINT)
+
+    with (tmp_path / "log").open("wb") as log:
+        progress = Progress("t", log, tmp_path / "log")
+        threading.Thread(target=interrupt).start()
+        with pytest.raises(KeyboardInterrupt):
+            progress.run("sh", "-c", script)
+    assert signs.read_text() == "cleaned\n"
+    while Path(f"/proc/{left.read_text().strip()}/cmdline").exists():  # as init reaps it
+        time.sleep(0.01)
 
 
 def test_a_missing_tool_is_named(tmp_path: Path) -> None:

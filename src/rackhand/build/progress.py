@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, ClassVar
@@ -87,18 +89,26 @@ class Progress:
 def _run_to_its_end(
     words: Sequence[str], env: Mapping[str, str] | None, stdin: bytes | None, log: IO[bytes]
 ) -> subprocess.CompletedProcess[bytes]:
-    """Run a command; when interrupted, give it time to clean up (mmdebstrap unmounts)."""
+    """Run a command; when interrupted, end it and all it started, as Ctrl-C would.
+
+    They are a process group of their own, so that it is the same whoever interrupts, and
+    they have time to clean up: mmdebstrap unmounts.
+    """
     given = subprocess.DEVNULL if stdin is None else subprocess.PIPE
     with subprocess.Popen(
-        words, env=env, stdin=given, stdout=subprocess.PIPE, stderr=log
+        words, env=env, stdin=given, stdout=subprocess.PIPE, stderr=log, process_group=0
     ) as process:
         try:
             told, _ = process.communicate(stdin)
         except BaseException:
-            process.terminate()
-            try:
-                process.wait(_LAST_WORDS_S)
-            except subprocess.TimeoutExpired:
-                process.kill()
+            _end_group(process)
             raise
     return subprocess.CompletedProcess(words, process.returncode, told)
+
+
+def _end_group(process: subprocess.Popen[bytes]) -> None:
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGINT)
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(_LAST_WORDS_S)
+        os.killpg(process.pid, signal.SIGKILL)  # what takes no notice, as a shell's background
