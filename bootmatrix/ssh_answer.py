@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 _OPTIONS = ("StrictHostKeyChecking=no", "UserKnownHostsFile=/dev/null", "BatchMode=yes",
-            "ConnectTimeout=5", "LogLevel=ERROR", "IdentitiesOnly=yes")  # fmt: skip
+            "ConnectTimeout=20", "LogLevel=ERROR", "IdentitiesOnly=yes")  # fmt: skip
 _ASK_TIMEOUT_S = 60
 # One line of JSON. The drivers from the device up to its bus: ``sd`` and others that serve
 # every controller are left out by the reader.
