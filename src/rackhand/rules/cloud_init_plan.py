@@ -19,7 +19,8 @@ datasource_list: [ConfigDrive, None]
 _DS_IDENTIFY = "/etc/cloud/ds-identify.cfg"
 _NETWORK_OFF = re.compile(
     r"^network:[ \t]*(?:\{[ \t]*config:[ \t]*[\"']?disabled[\"']?[ \t]*\}"
-    r"|\n[ \t]+config:[ \t]*[\"']?disabled[\"']?)[ \t]*(?:#.*)?$\n?", re.M
+    r"|(?:#.*)?(?:\n[ \t]*#.*|\n[ \t]*)*\n[ \t]+config:[ \t]*[\"']?disabled[\"']?)"
+    r"[ \t]*(?:#.*)?$\n?", re.M
 )  # fmt: skip
 
 
