@@ -22,6 +22,7 @@ from rackhand.plugins.agent.block_devices import BlockDevice
 from rackhand.plugins.agent.image_stream import StreamError
 from rackhand.plugins.agent.manifest import FORMAT
 from rackhand.plugins.agent.old_table import undo_ranges
+from rackhand.plugins.agent.partition_table import TablePlan
 from rackhand.plugins.agent.write_step import WriteRefused, unpack_config_drive, write_machine
 from rackhand.render.write_order import WriteOrder, parse_write_order, render_write_order
 
@@ -58,6 +59,11 @@ def _drive() -> str:
     return base64.b64encode(gzip.compress(DRIVE)).decode()
 
 
+@pytest.fixture
+def made(tmp_path: Path, serve: Any, disk: Disk) -> WriteOrder:
+    return _order(tmp_path, serve, disk)
+
+
 def test_image_table_and_config_drive_land(tmp_path: Path, serve: Any, disk: Disk) -> None:
     said: list[str] = []
     result = write_machine(_order(tmp_path, serve, disk), _drive(), GUID, said.append)
@@ -76,6 +82,30 @@ def test_image_table_and_config_drive_land(tmp_path: Path, serve: Any, disk: Dis
     assert result["data_bytes"] == 2 * MIB
     assert result["disk_serial"] == "L-1"
     assert any("serial L-1" in line for line in said)
+
+
+@pytest.mark.parametrize(
+    ("place", "says"),
+    [
+        ("drive_offset", "the config drive at byte"),
+        ("tail_offset", "the backup partition table at byte"),
+        (None, "the partition table at byte 0 does not read back"),
+    ],
+)
+def test_what_the_disk_keeps_otherwise_is_named(
+    monkeypatch: pytest.MonkeyPatch, place: str | None, says: str, made: WriteOrder
+) -> None:
+    """A disk that says yes and keeps other bytes, config drive and both tables alike."""
+    put_table = write_step.put_table
+
+    def put_and_lose(fd: int, plan: TablePlan, drive: bytes) -> None:
+        put_table(fd, plan, drive)
+        offset = getattr(plan, place) if place else 0
+        os.pwrite(fd, bytes([os.pread(fd, 1, offset)[0] ^ 0xFF]), offset)
+
+    monkeypatch.setattr(write_step, "put_table", put_and_lose)
+    with pytest.raises(OSError, match=says):
+        write_machine(made, _drive(), GUID, lambda _: None)
 
 
 def test_a_corrupt_image_leaves_nothing_that_boots(tmp_path: Path, serve: Any, disk: Disk) -> None:
