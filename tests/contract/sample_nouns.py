@@ -7,6 +7,7 @@ from ipaddress import IPv4Address, IPv4Network
 from typing import Any
 from uuid import uuid4
 
+from rackhand.model.cleaning import CleaningPolicy
 from rackhand.model.discovery import Discovery
 from rackhand.model.flavor import DiskHint, Flavor, VolumeGroupSize
 from rackhand.model.image import Image
@@ -53,6 +54,7 @@ def flavor(number: int = 1) -> Flavor:
         properties=properties,
         disk=disk,
         volume_group_size=size,
+        cleaning=CleaningPolicy.FULL,
     )
 
 

@@ -8,7 +8,13 @@ from hypothesis import strategies as st
 
 from rackhand.model.cleaning import CleaningPolicy, EraseMethod
 from rackhand.model.errors import InvalidValue
-from rackhand.rules.erasure import ata_methods, nvme_methods, plan_erasure, policy_from_arguments
+from rackhand.rules.erasure import (
+    ata_methods,
+    nvme_methods,
+    plan_erasure,
+    policy_from_arguments,
+    policy_of,
+)
 
 M = EraseMethod
 
@@ -75,3 +81,25 @@ def test_the_policy_comes_from_the_kernel_arguments() -> None:
     assert policy_from_arguments("a rackhand-cleaning=full b") is CleaningPolicy.FULL
     with pytest.raises(InvalidValue, match="'ful' is none of metadata, full"):
         policy_from_arguments("rackhand-cleaning=ful")
+
+
+@pytest.mark.parametrize(
+    ("settings", "flavor", "policy"),
+    [
+        ("metadata", None, "metadata"),
+        ("metadata", "metadata", "metadata"),
+        ("metadata", "full", "full"),
+        ("full", "metadata", "full"),
+        ("full", None, "full"),
+    ],
+)
+def test_a_flavor_makes_cleaning_stricter_never_milder(
+    settings: str, flavor: str | None, policy: str
+) -> None:
+    extra = {} if flavor is None else {"rackhand_cleaning": flavor}
+    assert policy_of(f"quiet rackhand-cleaning={settings}", extra) == policy
+
+
+def test_a_flavors_policy_that_does_not_exist_is_refused() -> None:
+    with pytest.raises(InvalidValue, match="rackhand_cleaning: 'ful' is none of"):
+        policy_of("", {"rackhand_cleaning": "ful"})

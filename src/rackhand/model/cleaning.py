@@ -7,6 +7,8 @@ from enum import StrEnum
 
 POLICY_ARGUMENT = "rackhand-cleaning"
 """The kernel argument that tells a ramdisk its policy."""
+POLICY_KEY = "rackhand_cleaning"
+"""Of Ironic's ``node.extra``: what the last lease's flavor asks for."""
 
 
 class CleaningPolicy(StrEnum):
@@ -16,6 +18,10 @@ class CleaningPolicy(StrEnum):
     """Clear partition tables and signatures: seconds; the data stays readable."""
     FULL = "full"
     """Erase everything, by the strongest method that the disk offers: up to hours."""
+
+    def or_stricter(self, other: CleaningPolicy) -> CleaningPolicy:
+        """Return the one of both that erases more."""
+        return max(self, other, key=list(CleaningPolicy).index)
 
 
 class EraseMethod(StrEnum):

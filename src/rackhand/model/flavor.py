@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from uuid import UUID
 
+from rackhand.model.cleaning import CleaningPolicy
+
 
 @dataclass(frozen=True, slots=True)
 class DiskHint:
@@ -56,4 +58,6 @@ class Flavor:
     properties: Mapping[str, str] = field(default_factory=dict)
     disk: DiskHint = ANY_DISK
     volume_group_size: VolumeGroupSize = VolumeGroupSize.FIXED
+    cleaning: CleaningPolicy = CleaningPolicy.METADATA
+    """At least this much is erased when a lease ends; the settings may say more."""
     generation: int = 1

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from uuid import UUID
 
 from rackhand.model.bond import Bond
+from rackhand.model.cleaning import CleaningPolicy
 from rackhand.model.flavor import DiskHint, VolumeGroupSize
 from rackhand.model.lease import NicAssignment
 from rackhand.model.machine import BmcCredentials, Disk, Hardware, Observed, Wire
@@ -89,6 +90,8 @@ class DeployOrder:
     volume_group: str | None = None
     """The image's own: another disk's of that name is named before anything is written."""
     volume_group_size: VolumeGroupSize = VolumeGroupSize.FIXED
+    cleaning: CleaningPolicy = CleaningPolicy.METADATA
+    """At least this much is erased once the machine is given back."""
     attached: Attached = NOTHING_ATTACHED
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from rackhand.model.cleaning import POLICY_ARGUMENT, CleaningPolicy, EraseMethod
+from rackhand.model.cleaning import POLICY_ARGUMENT, POLICY_KEY, CleaningPolicy, EraseMethod
 from rackhand.model.errors import InvalidValue
 
 
@@ -25,6 +25,17 @@ def policy_from_arguments(command_line: str) -> CleaningPolicy:
     if said[-1] not in set(CleaningPolicy):
         raise InvalidValue(POLICY_ARGUMENT, said[-1], f"is none of {', '.join(CleaningPolicy)}")
     return CleaningPolicy(said[-1])
+
+
+def policy_of(command_line: str, extra: Mapping[str, Any]) -> CleaningPolicy:
+    """Return the stricter of the ramdisk's own policy and the one in the node's ``extra``.
+
+    Raises InvalidValue for one that does not exist.
+    """
+    asked = extra.get(POLICY_KEY, CleaningPolicy.METADATA)
+    if asked not in set(CleaningPolicy):
+        raise InvalidValue(POLICY_KEY, asked, f"is none of {', '.join(CleaningPolicy)}")
+    return policy_from_arguments(command_line).or_stricter(CleaningPolicy(asked))
 
 
 def plan_erasure(

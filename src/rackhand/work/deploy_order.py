@@ -42,6 +42,7 @@ def deploy_order(
         ),
         volume_group=image.volume_group,
         volume_group_size=lease.spec.volume_group_size or flavor.volume_group_size,
+        cleaning=flavor.cleaning,
     )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
 
+from rackhand.model.cleaning import CleaningPolicy
 from rackhand.model.errors import InvalidValue
 from rackhand.model.flavor import ANY_DISK, DiskHint, Flavor, VolumeGroupSize
 from rackhand.model.lease import LeaseState
@@ -40,6 +41,7 @@ class Flavors:
         properties: Mapping[str, str] | None = None,
         disk: DiskHint = ANY_DISK,
         volume_group_size: VolumeGroupSize = VolumeGroupSize.FIXED,
+        cleaning: CleaningPolicy = CleaningPolicy.METADATA,
     ) -> Flavor:
         """Store a new flavor; InvalidValue for a number below 1 or an unknown property."""
         for field, value in (("vcpus", vcpus), ("memory_mib", memory_mib)):
@@ -59,6 +61,7 @@ class Flavors:
             properties=dict(properties or {}),
             disk=disk,
             volume_group_size=volume_group_size,
+            cleaning=cleaning,
         )
         with self._store.transaction() as session:
             session.flavors.add(flavor)

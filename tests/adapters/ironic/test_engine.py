@@ -14,6 +14,7 @@ from ironic_process import IronicProcess
 
 from rackhand.adapters.ironic.client import IronicClient
 from rackhand.adapters.ironic.engine import IronicEngine
+from rackhand.model.cleaning import CleaningPolicy
 from rackhand.model.errors import EngineRefused, EngineUnreachable, InvalidValue
 from rackhand.model.flavor import ANY_DISK
 from rackhand.model.lease import NicAssignment
@@ -119,7 +120,7 @@ def test_a_leases_life(engine: IronicEngine) -> None:
     assert engine.allocate(lease, [machine]) == machine
     assert engine.allocate(lease, [machine]) == machine
     assert engine.observe(machine).lease_id == lease
-    order = _order(machine, lease, enrolment.wires[1].mac)
+    order = replace(_order(machine, lease, enrolment.wires[1].mac), cleaning=CleaningPolicy.FULL)
     engine.deploy(order)
     _wait_for(engine, machine, _S.ACTIVE)
     info = engine.client.get(f"/v1/nodes/{machine}")["instance_info"]
@@ -130,6 +131,8 @@ def test_a_leases_life(engine: IronicEngine) -> None:
         engine.free(lease)
     engine.begin(machine, Verb.UNDEPLOY)
     assert _wait_for(engine, machine, _S.AVAILABLE).lease_id is None
+    # The cleaning's ramdisk was told: this outlives the undeployment.
+    assert engine.client.get(f"/v1/nodes/{machine}")["extra"]["rackhand_cleaning"] == "full"
     engine.free(lease)
 
 

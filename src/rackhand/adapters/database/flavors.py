@@ -8,6 +8,7 @@ from uuid import UUID
 from rackhand.adapters.database import tables
 from rackhand.adapters.database.disk_documents import from_disk_hint, to_disk_hint
 from rackhand.adapters.database.shelf import Row, TableShelf
+from rackhand.model.cleaning import CleaningPolicy
 from rackhand.model.flavor import Flavor, VolumeGroupSize
 
 
@@ -28,6 +29,7 @@ class FlavorShelf(TableShelf[Flavor]):
             "properties": dict(thing.properties),
             "disk": from_disk_hint(thing.disk),
             "volume_group_size": thing.volume_group_size.value,
+            "cleaning": thing.cleaning.value,
             "generation": thing.generation,
         }
 
@@ -42,5 +44,6 @@ class FlavorShelf(TableShelf[Flavor]):
             properties=row["properties"],
             disk=to_disk_hint(row["disk"]),
             volume_group_size=VolumeGroupSize(row["volume_group_size"]),
+            cleaning=CleaningPolicy(row["cleaning"]),
             generation=row["generation"],
         )

@@ -101,6 +101,7 @@ flavors = sa.Table(
     _json("properties"),
     _json("disk"),
     sa.Column("volume_group_size", sa.String(16), nullable=False, server_default="fixed"),
+    sa.Column("cleaning", sa.String(16), nullable=False, server_default="metadata"),
     _generation(),
 )
 

@@ -10,6 +10,7 @@ from uuid import UUID
 
 from rackhand.adapters.ironic import attachments, translate
 from rackhand.adapters.ironic.client import IronicClient
+from rackhand.model.cleaning import POLICY_KEY
 from rackhand.model.errors import EngineRefused, EngineUnreachable, InvalidValue
 from rackhand.model.machine import Hardware, MachineState, Observed
 from rackhand.model.names import Mac
@@ -172,8 +173,13 @@ class IronicEngine:
             )
         self._attach(node["network_interface"], node["provision_state"], order)
         info = {INSTANCE_INFO_KEY: render_write_order(_write_order(order))}
-        # Never through a ramdisk that some other NIC booted.
-        changes = [{"op": "add", "path": "/instance_info", "value": info}, _fast_track(False)]
+        changes = [
+            {"op": "add", "path": "/instance_info", "value": info},
+            # Unlike instance_info it outlives the undeployment, up to the cleaning's ramdisk.
+            {"op": "add", "path": f"/extra/{POLICY_KEY}", "value": order.cleaning.value},
+            # Never through a ramdisk that some other NIC booted.
+            _fast_track(False),
+        ]
         self.client.patch(path, changes)
         drive = {
             "meta_data": dict(order.meta_data),

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from rackhand.doors.api.wire_fields import Body, Count, Flag, Name
+from rackhand.model.cleaning import CleaningPolicy
 from rackhand.model.flavor import DiskHint, VolumeGroupSize
 
 Architecture = Literal["x86_64", "aarch64"]
@@ -59,3 +60,6 @@ class FlavorBody(Body):
     ]
     disk: DiskHintBody = DiskHintBody()
     volume_group_size: VolumeGroupSizeField = VolumeGroupSize.FIXED
+    cleaning: Annotated[
+        CleaningPolicy, Field(description="At least this is erased when a lease ends.")
+    ] = CleaningPolicy.METADATA

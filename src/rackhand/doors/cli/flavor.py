@@ -36,6 +36,7 @@ _FACTS = [
     *COLUMNS,
     Column(_("DISK"), lambda flavor: _disk_hint(flavor) or _("any local one")),
     Column(_("VOLUME GROUP"), lambda flavor: size_words(flavor["volume_group_size"])),
+    Column(_("CLEANING"), "cleaning"),
     Column(_("ID"), "id"),
 ]
 _REQUIRED = {"name": "NAME", "vcpus": "--vcpus", "memory_mib": "--memory"}
@@ -59,6 +60,11 @@ def flavor() -> None:
     help=_("A further fact that must be equal; repeatable."),
 )
 @volume_group_size_option(_("The image's volume group on a larger disk; fixed unless given."))
+@click.option(
+    "--cleaning",
+    type=click.Choice(["metadata", "full"]),
+    help=_("What is erased at least when a lease ends; metadata unless given."),
+)
 @file_option
 @output_option
 @click.pass_obj

@@ -32,7 +32,7 @@ from rackhand.plugins.agent.partition_table import PartitionTableError
 from rackhand.plugins.agent.volume_growth import GrowthFailed
 from rackhand.plugins.agent.write_step import WriteRefused, write_machine
 from rackhand.render.write_order import parse_write_order
-from rackhand.rules.erasure import policy_from_arguments
+from rackhand.rules.erasure import policy_of
 
 LOG = log.getLogger(__name__)
 
@@ -107,14 +107,14 @@ class RackhandHardwareManager(hardware.HardwareManager):
         LOG.info("written: %s", result)
         return result
 
-    def erase_devices_metadata(self, _node: Any, _ports: Any) -> dict[str, Any]:
+    def erase_devices_metadata(self, node: Any, _ports: Any) -> dict[str, Any]:
         """Clean every disk that may be written, as the policy says; raises BlockDeviceEraseError.
 
         The one cleaning step that Ironic is told to run, whatever the policy: the generic
         manager's of this name minus its dozen of tools per device.
         """
         try:
-            policy = policy_from_arguments(Path("/proc/cmdline").read_text())
+            policy = policy_of(Path("/proc/cmdline").read_text(), node.get("extra") or {})
             done = clean_machine(read_block_devices(), policy, lambda text: LOG.info("%s", text))
             report = {"policy": policy, "disks": [asdict(erasure) for erasure in done]}
             records.keep("cleaning", report)
