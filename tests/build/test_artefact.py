@@ -2,6 +2,7 @@
 
 import os
 import signal
+import subprocess
 import threading
 import time
 from pathlib import Path
@@ -90,6 +91,26 @@ def test_an_interrupted_command_ends_with_all_that_it_started(tmp_path: Path) ->
     assert signs.read_text() == "cleaned\n"
     while Path(f"/proc/{left.read_text().strip()}/cmdline").exists():  # as init reaps it
         time.sleep(0.01)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="mounts a small disk")
+def test_a_full_disk_is_named_whatever_the_command_made_of_it(tmp_path: Path) -> None:
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", tmp_path], check=True)
+    try:
+        (tmp_path / "large").write_bytes(bytes(1_500_000))
+        with (tmp_path / "log").open("wb") as log, pytest.raises(BuildFailed) as failed:
+            Progress("t", log, tmp_path / "log").run("false", hint="is the mirror up")
+    finally:
+        subprocess.run(["umount", "--lazy", tmp_path], check=True)
+    assert f"the disk of {tmp_path} is full" in failed.value.sentence
+    assert "make room" in failed.value.hint
+
+
+def test_of_many_errors_the_first_that_apt_told_is_named(tmp_path: Path) -> None:
+    said = "echo E: Unable to locate package nono >&2; echo I: bye >&2; exit 25"
+    with (tmp_path / "log").open("wb") as log, pytest.raises(BuildFailed) as failed:
+        Progress("t", log, tmp_path / "log").run("sh", "-c", said)
+    assert failed.value.sentence.endswith("status 25: E: Unable to locate package nono")
 
 
 def test_a_missing_tool_is_named(tmp_path: Path) -> None:

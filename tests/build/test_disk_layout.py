@@ -2,14 +2,17 @@
 
 import os
 import re
+import subprocess
+import time
 import uuid
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
-from rackhand.build.filesystems import store_edges
+from rackhand.build.filesystems import Ext4, make_ext4, store_edges
 from rackhand.build.image_layout import disk_mib, partition_disk
+from rackhand.build.image_times import settle_times
 from rackhand.build.pack import data_extents
 from rackhand.build.progress import Progress
 from rackhand.build.template import builtin_template
@@ -25,6 +28,30 @@ def test_empty_edges_become_data_and_data_stays(tmp_path: Path) -> None:
     with raw.open("rb") as file:
         assert data_extents(file.fileno(), 16 * MIB) == [(2 * MIB, MIB), (9 * MIB, MIB)]
         assert os.pread(file.fileno(), 4, 2 * MIB + 4096) == b"kept"
+
+
+def test_the_same_tree_gives_the_same_ext4_at_any_time(tmp_path: Path) -> None:
+    place, identity, disks = Region(MIB, 32 * MIB), uuid.uuid4(), []
+    for name in ("one", "two"):
+        tree, raw = tmp_path / name, tmp_path / f"{name}.raw"
+        (tree / "some/folder").mkdir(parents=True)
+        (tree / "some/folder/file").write_text("content")
+        (tree / "some/link").symlink_to("folder/file")
+        tree.chmod(0o1777)
+        settle_times(tree, 1_700_000_000)
+        raw.write_bytes(b"")
+        os.truncate(raw, 34 * MIB)
+        with (tmp_path / "log").open("ab") as log:
+            wanted = Ext4("var", identity, tree, 4, 1_700_000_000)
+            make_ext4(Progress("t", log, tmp_path / "log"), raw, place, wanted)
+        disks.append(raw.read_bytes())
+        time.sleep(1.1)  # a clock's second, which times in a file system are kept in
+    assert disks[0] == disks[1]
+    where = f"{tmp_path}/one.raw?offset={place.offset}"
+    told = subprocess.run(
+        ["debugfs", "-R", "stat <2>", where], capture_output=True, text=True, check=True
+    ).stdout
+    assert re.search(r"Mode:\s+01777", told), told
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="loop devices need root")

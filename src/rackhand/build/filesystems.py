@@ -67,9 +67,12 @@ def make_ext4(progress: Progress, raw: Path, place: Region, wanted: Ext4) -> Non
     where = f"{raw}?offset={place.offset}"
     orders = [f"set_inode_field <2> mode 0{wanted.content.stat().st_mode:o}"]
     if wanted.made_at is not None:
-        # Of a file's times this is the one that nobody can set in the folder it comes from.
-        used = _used_inodes(progress.run("dumpe2fs", where))
-        orders += [f"set_inode_field <{inode}> ctime @{wanted.made_at}" for inode in used]
+        # The times that reading and copying the folder change, and nobody can set there.
+        orders += [
+            f"set_inode_field <{inode}> {field} @{wanted.made_at}"
+            for inode in _used_inodes(progress.run("dumpe2fs", where))
+            for field in ("atime", "ctime")
+        ]
     script = "\n".join(orders).encode() + b"\n"
     progress.run("debugfs", "-w", "-f", "/dev/stdin", where, stdin=script, env=env)
     store_edges(raw, place)

@@ -17,6 +17,7 @@ import click
 from rackhand.model.errors import RackhandError
 
 _LAST_WORDS_S = 30
+_FULL_BYTES = 1 << 20
 
 
 class BuildFailed(RackhandError):
@@ -76,10 +77,23 @@ class Progress:
         return done.stdout.decode(errors="replace")
 
     def failed(self, words: Sequence[str], status: int, hint: str = "") -> BuildFailed:
-        """Make the error for a command that ended with ``status``; name its last words."""
+        """Make the error for a command that ended with ``status``.
+
+        It names the first error that apt told, or else the command's last words; a full disk,
+        whatever the command made of it.
+        """
         self.log.flush()
         lines = self.log_path.read_text(errors="replace").strip().splitlines()
-        last = next((line for line in reversed(lines) if not line.startswith("$ ")), "")
+        begun = max((n for n, line in enumerate(lines) if line.startswith("$ ")), default=-1)
+        said = lines[begun + 1 :] or [""]
+        telling = [line for line in said if "No space left" in line or line.startswith("E: ")]
+        last = [*telling, said[-1]][0]
+        disk = os.statvfs(self.log_path.parent)
+        if disk.f_bavail * disk.f_frsize < _FULL_BYTES:
+            return BuildFailed(
+                f"{self.title}: the disk of {self.log_path.parent} is full: {last.strip()[:300]}",
+                f"make room, a build takes about 5 GiB there; log: {self.log_path}",
+            )
         return BuildFailed(
             f"{self.title}: {words[0]} ended with status {status}: {last.strip()[:300]}",
             f"{hint or 'mend what it names and start the build again'}; log: {self.log_path}",
