@@ -157,3 +157,6 @@ def test_the_reserve_is_kept_while_others_write_too(small_disk: Path) -> None:
     with pytest.raises(StoreBroken, match="must stay free"):
         files.receive("0" * 64, 5 << 20, iter([]))
     assert files.received_bytes("0" * 64) == 0
+    files.keep(DIGEST, CONTENT)
+    (small_disk / "somebody-elses").write_bytes(bytes(4 << 20))
+    files.need_room(DIGEST, len(CONTENT))  # it is there already

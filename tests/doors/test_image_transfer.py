@@ -231,12 +231,12 @@ class TestByCommandLine:
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 8 MiB."""
+    """A file system of 32 MiB."""
     folder = tmp_path / "small"
     folder.mkdir()
     if os.geteuid() != 0:
         pytest.skip("mounts a file system")
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=8m", "none", folder], check=True)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=32m", "none", folder], check=True)
     yield folder
     subprocess.run(["umount", folder], check=True)
 
@@ -247,23 +247,23 @@ def test_a_disk_that_fills_up_is_told_at_once_and_the_rest_can_be_sent(
     house = House(HttpImageFiles(small_disk / "images", "http://h", reserve_bytes=0))
     (tmp_path / "admin.token").write_text(HOUSE_TOKEN)
     monkeypatch.setenv("RACKHAND_TOKEN_FILE", str(tmp_path / "admin.token"))
-    packed, filler = Packed(tmp_path / "packed", 6 << 20), small_disk / "somebody-elses"
+    packed, filler = Packed(tmp_path / "packed", 24 << 20), small_disk / "somebody-elses"
     wire = Wire(tmp_path / "wire.sock", tmp_path / "api.sock")
-    wire.hold_at = 2 << 20
+    wire.hold_at = 8 << 20
     with serving(house, tmp_path), asking(tmp_path, HOUSE_TOKEN) as client:
         with command_line(*packed.add, url=wire.url) as child:
-            eventually(lambda: wire.held() and packed.arrived(client) > 1 << 20)
-            filler.write_bytes(bytes(4 << 20))
+            eventually(lambda: wire.held() and packed.arrived(client) > 4 << 20)
+            filler.write_bytes(bytes(16 << 20))
             wire.release()
             _, err = child.communicate(timeout=90)
         assert child.returncode == 1
         assert "bytes free, the image needs" in err
         assert "what has arrived is kept" in err
-        assert wire.passed < 6 << 20  # it did not send the rest in vain
+        assert wire.passed < 24 << 20  # it did not send the rest in vain
         arrived = packed.arrived(client)
-        assert arrived > 2 << 20
+        assert arrived > 8 << 20
         filler.unlink()
-        assert packed.sent(client, arrived, 6 << 20).json()["ready"] is True
+        assert packed.sent(client, arrived, 24 << 20).json()["ready"] is True
     wire.close()
 
 
@@ -288,3 +288,18 @@ def test_a_silent_sender_is_given_up_and_what_came_is_kept(
             eventually(lambda: packed.sent(other, 1000, 2000).status_code == 200)
         answered.set()
         sending.join()
+
+
+def test_a_slow_sender_is_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(uploads, "IDLE_S", 2.0)
+    house, packed, pause = House(), Packed(tmp_path / "packed", 24), threading.Event()
+
+    def slow() -> Iterator[bytes]:
+        for byte in packed.content:
+            pause.wait(0.15)
+            yield bytes([byte])
+
+    with serving(house, tmp_path), asking(tmp_path, HOUSE_TOKEN) as client:
+        client.post("/v1/images", content=packed.manifest)
+        answer = client.put(f"{packed.path}/content", content=slow(), timeout=90)
+    assert answer.json()["ready"] is True

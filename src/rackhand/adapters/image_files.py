@@ -147,7 +147,9 @@ class HttpImageFiles:
 
     def need_room(self, sha256: str, size_bytes: int) -> None:
         """Raise StoreBroken unless there is room for what is still to come."""
-        self._need_room(max(0, size_bytes - self.received_bytes(sha256)))
+        missing = size_bytes - self.received_bytes(sha256)
+        if missing > 0:
+            self._need_room(missing)
 
     def _need_room(self, size_bytes: int) -> None:
         room = os.statvfs(self._folder)

@@ -16,6 +16,7 @@ from rackhand.work.image_upload import Piece
 IDLE_S = 30.0
 """How long a sender may be silent before its transfer is given up."""
 _LOOK_S = 0.2
+_BATCH_BYTES = 1 << 20
 _AGAIN = "send the rest: received_bytes of the image says how far it came"
 _CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+|\*)", re.ASCII)
 
@@ -58,20 +59,30 @@ def chunks_in_thread(receive: Receive, what: str, stopped: Callable[[], bool]) -
     CallFailed when the sender goes away, is silent for IDLE_S, or ``stopped`` says so.
     """
 
-    async def following() -> Message:
-        end = anyio.current_time() + IDLE_S
-        while anyio.current_time() < end:
+    async def following() -> list[Message]:
+        """Return what comes next: many small chunks at once, as each change of thread costs."""
+        taken: list[Message] = []
+        size, end = 0, anyio.current_time() + IDLE_S
+        while size < _BATCH_BYTES and anyio.current_time() < end:
             if stopped():
                 raise CallFailed(f"{what}: Rackhand stops", _AGAIN)
             with anyio.move_on_after(_LOOK_S):
-                return await receive()
-        raise CallFailed(f"{what}: nothing came for {IDLE_S:.0f} s", _AGAIN)
+                message = await receive()
+                if not taken:
+                    end = anyio.current_time() + _LOOK_S  # what came is used soon
+                taken.append(message)
+                size += len(message.get("body", b""))
+                if not message.get("more_body", False):
+                    break
+        if not taken:
+            raise CallFailed(f"{what}: nothing came for {IDLE_S:.0f} s", _AGAIN)
+        return taken
 
     more = True
     while more:
-        message = anyio.from_thread.run(following)
-        if message["type"] == "http.disconnect":
-            raise CallFailed(f"{what}: the sender broke off", _AGAIN)
-        more = message.get("more_body", False)
-        if message.get("body"):
-            yield message["body"]
+        for message in anyio.from_thread.run(following):
+            if message["type"] == "http.disconnect":
+                raise CallFailed(f"{what}: the sender broke off", _AGAIN)
+            more = message.get("more_body", False)
+            if message.get("body"):
+                yield message["body"]
