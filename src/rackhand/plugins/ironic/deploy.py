@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ironic.common import exception, faults, states
+from ironic.common import exception, states
 from ironic.conductor import configdrive_utils, task_manager
 from ironic.conductor import utils as manager_utils
 from ironic.drivers import base
@@ -111,17 +111,23 @@ class RackhandDeploy(agent.CustomAgentDeploy):
         Inspection leaves its ramdisk running for the cleaning that follows (see
         adapters/ironic, ``fast_track``); no deployment may use that one, because it
         came through the boot NIC, not through the NIC that the lease asks for. The
-        VLANs that inspection told the ramdisk to probe go, too. Before, its journal is
-        kept with the report of what was done to each disk; after a failure Ironic has
-        collected its logs already.
+        VLANs that inspection told the ramdisk to probe go, too.
         """
         node = task.node
-        if node.fault != faults.CLEAN_FAILURE and node.driver_internal_info.get("agent_url"):
-            _keep_journal(node, "cleaning")
         of_inspection = ("fast_track", "kernel_append_params")
         node.driver_info = {k: v for k, v in node.driver_info.items() if k not in of_inspection}
         node.save()
         super().tear_down_cleaning(task)
+
+
+@agent_base.post_clean_step_hook(interface="deploy", step="erase_devices_metadata")
+def keep_cleaning_journal(task: Any, _command: Any) -> None:
+    """Keep the journal with the report of what was done to each disk.
+
+    At the end of the cleaning it would be too late: Ironic has forgotten the agent by then,
+    unless the ramdisk came from an inspection. After a failure it collects the logs itself.
+    """
+    _keep_journal(task.node, "cleaning")
 
 
 def _keep_journal(node: Any, label: str | None = None) -> None:
