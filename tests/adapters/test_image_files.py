@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from rackhand.adapters import image_files
 from rackhand.adapters.image_files import STALE_S, HttpImageFiles
 from rackhand.model.errors import InvalidValue, StoreBroken
 
@@ -152,8 +153,24 @@ def test_a_disk_that_fills_up_meanwhile_keeps_what_came(small_disk: Path) -> Non
     assert files.receive(digest, len(content), iter([content[arrived:]]), arrived)
 
 
-def test_the_reserve_is_kept_while_others_write_too(small_disk: Path) -> None:
+def test_the_reserve_is_kept_while_others_write_too(
+    small_disk: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(image_files, "_LOOK_FOR_ROOM_BYTES", 1 << 20)
     files = HttpImageFiles(small_disk / "images", "http://h", reserve_bytes=4 << 20)
+
+    def sending() -> Iterator[bytes]:
+        yield bytes(1 << 20)
+        (small_disk / "others").write_bytes(bytes(2 << 20))
+        yield bytes(1 << 20)
+        raise AssertionError("it should have ended")
+
+    with pytest.raises(StoreBroken, match="must stay free"):
+        files.receive("0" * 64, 3 << 20, sending())
+    assert files.received_bytes("0" * 64) == 2 << 20
+    files.remove("0" * 64)
+    (small_disk / "others").unlink()
+
     with pytest.raises(StoreBroken, match="must stay free"):
         files.receive("0" * 64, 5 << 20, iter([]))
     assert files.received_bytes("0" * 64) == 0
