@@ -9,11 +9,12 @@ from __future__ import annotations
 import contextlib
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import deployment_story
+import disk_story
 import network_story
 import pytest
 import tampered_images
@@ -44,8 +45,22 @@ def wide(pytestconfig: pytest.Config) -> Iterator[Site]:
         yield made
 
 
+@pytest.fixture(scope="session")
+def san(pytestconfig: pytest.Config) -> Iterator[Site]:
+    """A lab of machines with LUNs and equal disks, whose ramdisk logs in to a storage host."""
+    rack = ROOT / "lab/racks/disks.yaml"
+    with running(pytestconfig, rack, suffix="-d", ramdisk=disk_story.ramdisk) as made:
+        disk_story.declare(made)
+        yield made
+
+
 @contextlib.contextmanager
-def running(config: pytest.Config, rack: Path = RACK, suffix: str = "") -> Iterator[Site]:
+def running(
+    config: pytest.Config,
+    rack: Path = RACK,
+    suffix: str = "",
+    ramdisk: Callable[[Site], Path] | None = None,
+) -> Iterator[Site]:
     """A lab with Rackhand in it; of a run with failures its logs are kept."""
     for needed in ("ramdisk/kernel", "debian-12/disk.zst"):
         assert (ARTEFACTS / needed).exists(), f"no {ARTEFACTS / needed}: run script/artefacts"
@@ -53,6 +68,7 @@ def running(config: pytest.Config, rack: Path = RACK, suffix: str = "") -> Itera
     folder.chmod(0o755)
     made = Site(folder, rack, suffix)
     config.stash.setdefault(SITES, []).append(made)
+    made.ramdisk = ramdisk(made) if ramdisk else None
     try:
         made.lab_up()
         made.prepare()
@@ -133,6 +149,12 @@ def bonded(wide: Site, begun: network_story.Begun) -> Any:
 def scattered(wide: Site, begun: network_story.Begun) -> Any:
     """The lease of o1 on three networks, as it ended."""
     return wide.settled_lease(network_story.SCATTERED)
+
+
+@pytest.fixture(scope="session")
+def told(san: Site) -> disk_story.Told:
+    """All that happened to s1 and d1."""
+    return disk_story.tell(san)
 
 
 @pytest.fixture(scope="session")

@@ -73,6 +73,8 @@ class Site:
         self.up_log = folder / "up.log"
         self.key = folder / "id_ed25519"
         self.root_password = "root-leak-" + os.urandom(6).hex()
+        self.ramdisk: Path | None = None
+        """The folder of another ramdisk than the standard one."""
         self._settings = folder / "settings.toml"
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -128,8 +130,9 @@ class Site:
     def prepare(self) -> None:
         """Write settings, ssh key and root password."""
         self.state.mkdir()
+        ramdisk = f'ramdisk_dir = "{self.ramdisk}"\n' if self.ramdisk else ""
         self._settings.write_text(
-            '[trunk]\nkind = "openvswitch"\nbridge = "br-mgmt"\n'
+            f'{ramdisk}[trunk]\nkind = "openvswitch"\nbridge = "br-mgmt"\n'
             f'database = "unix:/run/rackhand-lab/{self.lab_name}/ovs/db.sock"\n'
             "[limits]\nramdisks_at_once = 2\n"
         )
