@@ -32,7 +32,6 @@ def fill(
     ``places`` and ``identities`` are by volume's name, or ``boot``. The tree is taken apart:
     mount points stay as empty folders, their content moves beside it as ``fs-NAME``.
     """
-    (tree / "boot/efi").mkdir(exist_ok=True)
     mounts = {volume.name: volume.mount for volume in layout.volumes if volume.mount}
     kinds = {volume.name: volume.filesystem for volume in layout.volumes}
     folders: dict[str, Path] = {}
