@@ -59,7 +59,9 @@ def test_from_import_to_release(rackhand: Rackhand, site: Path, house: House) ->
         released = rackhand("lease", "release", "web-01", "--wait", "-o", "json")
         assert released.code == 0, released.err
         assert released.json[0]["state"] == "released"
-    assert rackhand("lease", "show", "web-01").code == 4
+    gone = rackhand("lease", "show", "web-01")
+    assert gone.code == 4
+    assert f"rackhand lease show {asked.json[0]['id']}" in gone.err
     assert rackhand("lease", "list").out.splitlines()[1:] == []
     assert "web-01" in rackhand("lease", "list", "--all").out
     events = rackhand("event", "list", "--about", "machine/n1", "-o", "json")

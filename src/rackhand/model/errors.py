@@ -58,10 +58,10 @@ class NotFound(AskedWrongly):
 
     code = "not-found"
 
-    def __init__(self, kind: str, value: str) -> None:
+    def __init__(self, kind: str, value: str, hint: str | None = None) -> None:
         listing = _LISTINGS.get(kind, f"{kind} list")
         super().__init__(
-            f"there is no {kind} {value!r}", f"see `rackhand {listing}`", {kind: value}
+            f"there is no {kind} {value!r}", hint or f"see `rackhand {listing}`", {kind: value}
         )
 
 

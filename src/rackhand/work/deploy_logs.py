@@ -10,6 +10,7 @@ from rackhand.model.errors import NotFound
 from rackhand.model.lease import Lease
 from rackhand.ports.store import Store
 from rackhand.ports.surroundings import DeployLog, DeployLogs
+from rackhand.work.lease_lookup import find_lease
 
 
 class LeaseLogs:
@@ -26,7 +27,7 @@ class LeaseLogs:
         before the next lease of that machine, are its own.
         """
         with self._store.transaction() as session:
-            found = session.leases.find(lease)
+            found = find_lease(session, lease)
             if found.placement is None:
                 return ()
             machine_id = found.placement.machine_id
@@ -40,7 +41,7 @@ class LeaseLogs:
     def open(self, lease: str, name: str) -> BinaryIO:
         """Open one of the lease's logs; NotFound when it has none of that name."""
         with self._store.transaction() as session:
-            placement = session.leases.find(lease).placement
+            placement = find_lease(session, lease).placement
         if placement is None or name not in {log.name for log in self.of(lease)}:
             raise NotFound("log", name)
         return self._logs.open(placement.machine_id, name)

@@ -21,6 +21,7 @@ from rackhand.rules.preflight import AddressAt, own_macs
 from rackhand.work.engine_retry import tell_retry
 from rackhand.work.image_drivers import DriversOf, nothing_known
 from rackhand.work.image_layout import LayoutOf, no_layout
+from rackhand.work.lease_lookup import find_lease
 from rackhand.work.lease_plan import (
     LeasePlan,
     PlannedNic,
@@ -148,9 +149,9 @@ class Leases:
             return [without_secret(lease) for lease in session.leases.all()]
 
     def find(self, name_or_id: str) -> Lease:
-        """Return one lease; NotFound. Released leases are found by id only."""
+        """Return one lease; NotFound, which tells the id of a released one of that name."""
         with self._store.transaction() as session:
-            return without_secret(session.leases.find(name_or_id))
+            return without_secret(find_lease(session, name_or_id))
 
     def release(self, name_or_id: str) -> Lease:
         """Give the machine back: the loop wipes it and frees its addresses.
