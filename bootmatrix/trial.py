@@ -22,7 +22,9 @@ from lab.rack import Disk, DiskController
 from rackhand.model.boot_matrix import BootOutcome, BootTrial
 from rackhand.model.machine import Firmware
 
-DISK_SERIAL = "RACKHAND0001"
+_DISK_SERIAL = "RACKHAND0001"
+# Every SAS disk has one; Linux's mptsas takes no disk without.
+_DISK_WWN = "5000c50072686101"
 _LOOK_EVERY_S = 0.5
 
 
@@ -82,7 +84,7 @@ def try_cell(
 
 def disk_of(controller: DiskController, file: Path) -> list[str]:
     """Return QEMU's words for the one disk, which the firmware starts from."""
-    return disk_words([Disk(controller, 0, DISK_SERIAL)], [file], 1)
+    return disk_words([Disk(controller, 0, _DISK_SERIAL, wwn=_DISK_WWN)], [file], 1)
 
 
 class _Watch:
