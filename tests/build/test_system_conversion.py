@@ -14,7 +14,9 @@ import pytest
 from rackhand.build.image_tree import WritableFolder
 from rackhand.build.progress import BuildFailed
 from rackhand.build.system_conversion import convert_system, planned_changes
+from rackhand.model.image_change import RunCommand
 from rackhand.rules.image_check import check_image
+from rackhand.rules.image_conversion import plan_conversion
 from tests.doors.golden import check_golden
 
 from .small_systems import System, make_tree
@@ -93,9 +95,10 @@ def test_each_kernel_gets_its_initramfs_and_settings_come_first(tmp_path: Path) 
     tree = TriedTree(make_tree(tmp_path / "t", system), system)
     changes = [change.what for change in convert_system(tree, tree.facts(), lambda _: None)]
     made = [
-        ("dracut", "--force", "--no-hostonly", f"/boot/initrd.img-{version}", version)
+        ("dracut", "--force", "--no-hostonly", "--compress", "gzip -n -3",
+         f"/boot/initrd.img-{version}", version)
         for version in (old, "6.1.0-9-amd64")
-    ]
+    ]  # fmt: skip
     # A menu without an entry's initramfs would stay without it.
     assert tree.commands == [*made, ("update-grub",)]
     assert changes[0].startswith("dracut is told")
@@ -144,3 +147,12 @@ def test_the_hook_takes_plymouth_out_of_what_is_made(tmp_path: Path) -> None:
     assert (made / "usr/sbin/plymouthd").exists()
     subprocess.run([hook], env=environment, check=True)
     assert [p.name for p in made.rglob("*") if p.is_file()] == ["keymap"]
+
+
+def test_how_a_system_compresses_its_initramfs_stays(tmp_path: Path) -> None:
+    more = {"etc/dracut.conf.d/10-fast.conf": 'compress="zstd -1 -q -T0"\n'}
+    system = System(initramfs_modules=("virtio_blk",), files=more)
+    facts = TriedTree(make_tree(tmp_path / "t", system), system).facts()
+    steps = [step for step in plan_conversion(facts) if isinstance(step, RunCommand)]
+    assert steps[0].command[:3] == ("dracut", "--force", "--no-hostonly")
+    assert "--compress" not in steps[0].command

@@ -169,7 +169,7 @@ class TriedTree(WritableFolder):
     def run(self, *command: str) -> str:
         self.commands.append(command)
         match command:
-            case ("dracut", "--force", "--no-hostonly", path, version):
+            case ("dracut", "--force", "--no-hostonly", "--compress", "gzip -n -3", path, version):
                 settings = (self.root / "etc/dracut.conf.d/zz-any-machine.conf").read_text()
                 assert 'hostonly="no"' in settings
                 self.write(path, initramfs(System(self.system.family), version))

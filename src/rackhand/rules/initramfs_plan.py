@@ -148,4 +148,7 @@ def _command(facts: ImageFacts, kernel: KernelFacts, maker: str) -> tuple[str, .
         return ("update-initramfs", "-u" if kernel.initramfs else "-c", "-k", kernel.version)
     name = {"debian": "initrd.img-{}", "sles": "initrd-{}"}.get(facts.family, "initramfs-{}.img")
     path = kernel.initramfs.path if kernel.initramfs else "/boot/" + name.format(kernel.version)
-    return ("dracut", "--force", "--no-hostonly", path, kernel.version)
+    # dracut's own choice is gzip -9: minutes more without KVM, and a tenth smaller.
+    own = last_dracut_setting(facts.texts, "compress")
+    quick = () if own else ("--compress", "gzip -n -3")
+    return ("dracut", "--force", "--no-hostonly", *quick, path, kernel.version)
