@@ -118,7 +118,7 @@ def _make(out: Path, progress: Progress, build: _Build) -> None:
         boot_loaders.copy_modules(tree / "usr/lib/grub", tree / "boot")
         (tree / "boot/grub/grub.cfg").write_text(_grub_menu(template, version))
         (tree / "etc/fstab").write_text(_fstab(build))
-        (tree / "boot/efi").mkdir()
+        (tree / "boot/efi").mkdir(exist_ok=True)
         _make_anonymous(tree)
         for made in (tree, esp):
             settle_times(made, epoch)
