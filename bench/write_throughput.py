@@ -15,8 +15,7 @@ from statistics import median
 
 from bench.commands import Service, run, say
 from bench.errors import BenchError
-from bench.places import BENCH, IMAGE, RAMDISK
-from bench.ramdisk_run import HOST, run_in_ramdisk
+from bench.places import BENCH, IMAGE
 
 _MIB = 1 << 20
 _CACHES = Path("/proc/sys/vm/drop_caches")
@@ -65,37 +64,6 @@ def compare_writes(runs: int, target: Path | None, folder: Path) -> Writes:
                 seconds[name].append(_timed(name, words))
                 say(f"run {number + 1} of {runs}: {name} {seconds[name][-1]:.2f} s")
     return Writes(int(manifest["data_bytes"]), seconds)
-
-
-def compare_in_ramdisk(runs: int, folder: Path) -> Writes:
-    """The same inside the deploy ramdisk, on an emulated machine with a SATA disk.
-
-    Raises BenchError when the machine reports nothing, or that a write failed.
-    """
-    manifest = json.loads((IMAGE / "image.json").read_text())
-    disk = folder / "disk"
-    hint = f"a file of {int(manifest['size_bytes']) >> 20} MiB is needed in {BENCH}"
-    try:
-        run(["dd", "if=/dev/zero", f"of={disk}", "bs=1M", "conv=fsync", "status=none",
-             f"count={int(manifest['size_bytes']) >> 20}"], hint)  # fmt: skip
-        with _served(folder) as url:
-            said = run_in_ramdisk(
-                RAMDISK,
-                Path(__file__).with_name("write_in_ramdisk.py"),
-                folder,
-                ["-drive", f"if=none,id=d,file={disk},format=raw,cache=none",
-                 "-device", "ide-hd,bus=ide.0,drive=d,serial=BENCH"],
-                arguments={
-                    "bench-url": url.replace("127.0.0.1", HOST).rpartition("/")[0],
-                    "bench-runs": str(runs),
-                },
-                patience_s=600.0 + 400.0 * runs,
-            )  # fmt: skip
-    finally:
-        disk.unlink(missing_ok=True)
-    if "error" in said:
-        raise BenchError(f"in the ramdisk: {said['error']}", f"see {folder / 'console.log'}")
-    return Writes(int(manifest["data_bytes"]), said)
 
 
 def _timed(name: str, words: Sequence[str]) -> float:
