@@ -14,6 +14,8 @@ from pathlib import Path
 
 import pytest
 
+from lab.preconditions import has_kvm
+from lab.qemu import accelerator_words
 from rackhand.build.image import build_image
 from rackhand.build.pack import unpack
 from rackhand.build.ramdisk import MEMORY_MIB, build_ramdisk
@@ -32,7 +34,7 @@ def machine(folder: Path, network: str, *options: str) -> Iterator[Path]:
     """Run a machine; yield the file that holds its console's text."""
     console = folder / "console.log"
     command = [
-        "qemu-system-x86_64", "-M", "q35", "-accel", "tcg,thread=multi", "-smp", "2",
+        "qemu-system-x86_64", "-M", "q35", *accelerator_words(has_kvm()), "-smp", "2",
         "-nodefaults", "-display", "none", "-vga", "none", "-no-reboot",
         "-serial", f"file:{console}", "-netdev", f"user,id=n0{network}",
         "-device", f"e1000,netdev=n0,mac={MAC}", *options,
