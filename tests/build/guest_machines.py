@@ -36,7 +36,8 @@ def start_until(folder: Path, disk: Path, on: tuple[str, str], wanted: str, unwa
     words = ["qemu-img", "create", "-q", "-f", "qcow2", "-F", _format(disk), "-b", str(disk)]
     subprocess.run([*words, str(layer)], check=True)
     command = [
-        "qemu-system-x86_64", "-M", "q35", *accelerator_words(has_kvm()), "-smp", "2", "-m", "1024", "-nodefaults",
+        "qemu-system-x86_64", "-M", "q35", *accelerator_words(has_kvm()),
+        "-smp", "2", "-m", "1024", "-nodefaults",
         "-display", "none", "-vga", "none", "-no-reboot", "-serial", f"file:{console}",
         "-drive", f"file={layer},format=qcow2,if=none,id=disk,cache=unsafe",
         *_CONTROLLERS[controller],
