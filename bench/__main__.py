@@ -25,7 +25,7 @@ from bench.machine import lab_up
 from bench.places import BENCH, LOGS
 from bench.plain_image import plain_image
 from bench.rackhand_deploy import deploy_with_rackhand, rackhand_up
-from bench.write_throughput import compare_writes
+from bench.write_throughput import compare_in_ramdisk, compare_writes
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -66,12 +66,18 @@ def deploy(runs: int, keep_logs: bool, output: str) -> None:
     type=click.Path(exists=True, path_type=Path),
     help="A disk that is overwritten; unless given a file behind a loop device.",
 )
-def write(runs: int, target: Path | None) -> None:
+@click.option("--in-ramdisk", is_flag=True, help="In the deploy ramdisk, on a SATA disk.")
+def write(runs: int, target: Path | None, in_ramdisk: bool) -> None:
     """Write the standard image's stream with Rackhand's writer and with dd, by turns."""
+    if in_ramdisk and target is not None:
+        raise click.UsageError("--in-ramdisk has a disk of its own: leave out --target")
     if os.geteuid() != 0:
         raise BenchError(f"block devices need root, this is user {os.geteuid()}", "use sudo")
     with _alone(), _logs(keep=False) as folder:
-        writes = compare_writes(runs, target, folder)
+        if in_ramdisk:
+            writes = compare_in_ramdisk(runs, folder)
+        else:
+            writes = compare_writes(runs, target, folder)
     click.echo("\n".join(writes.lines()))
 
 

@@ -6,8 +6,10 @@ import os
 import signal
 import subprocess
 import sys
+from collections import deque
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from threading import Timer
 
 from bench.errors import BenchError
 from bench.places import NAMESPACE, ROOT
@@ -35,6 +37,42 @@ def run(words: Sequence[str | Path], hint: str, env: Mapping[str, str] | None = 
         said = (done.stderr or done.stdout).strip() or f"status {done.returncode}"
         raise BenchError(f"{' '.join(map(str, words[:6]))} …: {said}", hint)
     return done.stdout
+
+
+def follow(words: Sequence[str | Path], hint: str, patience_s: float) -> str:
+    """Run a program to its end, telling each line it prints but the last, which is returned.
+
+    It and all that it started end when this is interrupted. Raises BenchError with its last
+    lines when it fails, prints nothing or takes longer than ``patience_s``.
+    """
+    said: deque[str] = deque(maxlen=15)
+    name = " ".join(map(str, words[:3]))
+    with subprocess.Popen(
+        words,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+        start_new_session=True,
+    ) as program:
+        watch = Timer(patience_s, os.killpg, (program.pid, signal.SIGKILL))
+        watch.start()
+        try:
+            for line in program.stdout or ():
+                if said:
+                    say(said[-1])
+                said.append(line.rstrip())
+            program.wait()
+        except BaseException:
+            os.killpg(program.pid, signal.SIGKILL)
+            raise
+        finally:
+            watch.cancel()
+    if program.returncode or not said:
+        end = " | ".join(said) or "it printed nothing"
+        raise BenchError(f"{name} …: status {program.returncode}: {end}", hint)
+    return said[-1]
 
 
 def lab(*words: str) -> str:

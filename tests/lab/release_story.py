@@ -56,4 +56,5 @@ def _request_tagged(site: Site) -> None:
     networks = ["--network", "front", "--network", f"back={TAGGED_ADDRESS}"]
     keys = ["--ssh-key", f"{site.key}.pub"]
     ask = ["--flavor", "medium", "--image", "debian-12", "--hostname", TAGGED]
+    ask += ["--volume-group-size", "grow"]
     site.done("lease", "request", *ask, *networks, *keys)
