@@ -8,73 +8,14 @@ from threading import RLock
 from uuid import UUID
 
 from rackhand.fakes.server import FakeServer, Task, plain_hardware
+from rackhand.fakes.state_machine import ALLOWED, FORGETTABLE, STEPS, UNDERWAY, Place
 from rackhand.model.errors import EngineRefused, EngineUnreachable
-from rackhand.model.machine import BmcCredentials, Hardware, MachineState, Observed
+from rackhand.model.machine import BmcCredentials, Disk, Hardware, MachineState, Observed
 from rackhand.model.names import Mac
 from rackhand.ports.engine import NOTHING_ATTACHED, Attached, DeployOrder, Enrolment, Verb
+from rackhand.rules.inspected_disks import uncleanable
 
 _S = MachineState
-
-_UNDERWAY = {
-    Task.VERIFY: _S.VERIFYING,
-    Task.INSPECT: _S.INSPECTING,
-    Task.CLEAN: _S.CLEANING,
-    Task.DEPLOY: _S.DEPLOYING,
-    Task.UNDEPLOY: _S.RELEASING,
-}
-_STEPS = {
-    Task.VERIFY: ("", ""),
-    Task.INSPECT: ("", ""),
-    Task.CLEAN: ("", "deploy.erase_devices_metadata"),
-    Task.DEPLOY: (
-        "deploy.deploy",
-        "deploy.write_image",
-        "deploy.prepare_instance_boot",
-        "deploy.tear_down_agent",
-        "deploy.switch_to_tenant_network",
-        "deploy.boot_instance",
-    ),
-    Task.UNDEPLOY: ("", ""),
-}
-"""One entry per tick: Ironic's name of the step (as in ``node.deploy_step``), or none."""
-
-_Place = tuple[MachineState, Task | None]
-"""A state, and for FAILED the task that failed: together, one Ironic provision state."""
-
-_ALLOWED: dict[Verb, frozenset[_Place]] = {
-    Verb.VERIFY: frozenset(
-        {
-            (_S.REGISTERED, None),
-            (_S.AVAILABLE, None),
-            (_S.FAILED, Task.VERIFY),
-            (_S.FAILED, Task.INSPECT),
-            (_S.FAILED, Task.CLEAN),
-        }
-    ),
-    Verb.INSPECT: frozenset({(_S.MANAGEABLE, None), (_S.FAILED, Task.INSPECT)}),
-    Verb.PROVIDE: frozenset({(_S.MANAGEABLE, None)}),
-    Verb.UNDEPLOY: frozenset(
-        {
-            (_S.ACTIVE, None),
-            (_S.DEPLOYING, None),
-            (_S.RESCUED, None),
-            (_S.FAILED, Task.DEPLOY),
-            (_S.FAILED, Task.UNDEPLOY),
-        }
-    ),
-    Verb.ABORT: frozenset({(_S.INSPECTING, None), (_S.CLEANING, None)}),
-}
-"""Ironic 39, common/state_machine.py: where each verb leaves a provision state."""
-
-_FORGETTABLE = frozenset(
-    {
-        (_S.REGISTERED, None),
-        (_S.MANAGEABLE, None),
-        (_S.AVAILABLE, None),
-        (_S.FAILED, Task.VERIFY),
-    }
-)
-"""Ironic 39, states.DELETE_ALLOWED_STATES, and available by its default settings."""
 
 
 @dataclass
@@ -97,10 +38,11 @@ class _Node:
     found: Hardware | None = None
     orders: list[DeployOrder] = field(default_factory=list)
     probe_vlans: tuple[int, ...] = ()
+    inspected: tuple[Disk, ...] = ()
     attached: Attached = NOTHING_ATTACHED
 
     @property
-    def place(self) -> _Place:
+    def place(self) -> Place:
         return self.state, self.failed_task
 
     @property
@@ -227,7 +169,7 @@ class FakeEngine:
             if not node.maintenance:
                 if node.lease_id is not None:
                     raise _refused(f"node {node.name} is associated with {node.lease_id}")
-                _refuse_unless(node, _FORGETTABLE, "delete")
+                _refuse_unless(node, FORGETTABLE, "delete")
             del self._nodes[machine_id]
 
     def know_nics(self, machine_id: UUID, macs: Collection[Mac]) -> None:
@@ -246,19 +188,28 @@ class FakeEngine:
         with self._lock:
             return self._nodes[machine_id].probe_vlans
 
-    def begin(self, machine_id: UUID, verb: Verb, *, probe_vlans: Collection[int] = ()) -> None:
+    def begin(
+        self,
+        machine_id: UUID,
+        verb: Verb,
+        *,
+        probe_vlans: Collection[int] = (),
+        inspected: Sequence[Disk] | None = None,
+    ) -> None:
         """Start a task; returns at once. EngineRefused when the state forbids it."""
         with self._lock:
             self._enter()
             node = self._known(machine_id)
             _refuse_if_busy(node)
-            if verb in _ALLOWED:
+            if verb in ALLOWED:
                 # Ironic's API (InvalidStateRequested): 400, not the 409 of a locked node.
-                _refuse_unless(node, _ALLOWED[verb], verb.value, 400)
+                _refuse_unless(node, ALLOWED[verb], verb.value, 400)
             elif node.state is _S.CLEANING:
                 raise _refused(f"node {node.name} cannot {verb} while it is cleaned", 400)
             if verb is Verb.INSPECT:
                 node.probe_vlans = tuple(sorted(probe_vlans))
+            if inspected is not None and verb in (Verb.PROVIDE, Verb.UNDEPLOY):
+                node.inspected = tuple(inspected)
             _BEGIN[verb](node)
 
     def hardware(self, machine_id: UUID) -> Hardware | None:
@@ -351,7 +302,7 @@ class FakeEngine:
     def _look(self, node: _Node) -> Observed:
         if self._advance_on_observe:
             _advance(node)
-        step = _STEPS[node.task][node.ticks_done] if node.task else ""
+        step = STEPS[node.task][node.ticks_done] if node.task else ""
         return Observed(
             machine_id=node.machine_id,
             state=node.state,
@@ -374,7 +325,7 @@ def _refuse_if_busy(node: _Node) -> None:
         raise _refused(f"node {node.name} is locked by the conductor")
 
 
-def _refuse_unless(node: _Node, allowed: frozenset[_Place], verb: str, status: int = 409) -> None:
+def _refuse_unless(node: _Node, allowed: frozenset[Place], verb: str, status: int = 409) -> None:
     if node.place not in allowed:
         task = f" ({node.failed_task})" if node.failed_task else ""
         raise _refused(f"node {node.name} cannot {verb} while {node.state}{task}", status)
@@ -409,7 +360,7 @@ def _start(node: _Node, task: Task) -> None:
     node.task, node.ticks_done = task, 0
     if task is Task.INSPECT:
         node.found = None
-    node.state, node.failed_task, node.error = _UNDERWAY[task], None, None
+    node.state, node.failed_task, node.error = UNDERWAY[task], None, None
 
 
 def _fail(node: _Node, task: Task, error: str) -> None:
@@ -433,10 +384,13 @@ def _advance(node: _Node) -> None:
         return
     if task is not Task.VERIFY:
         node.power_on = True
-    if node.ticks_done + 1 < len(_STEPS[task]):
+    if node.ticks_done + 1 < len(STEPS[task]):
         node.ticks_done += 1
     elif task is Task.DEPLOY and not node.server.has_disk(node.orders[-1].disk):
         _fail(node, task, f"no disk is {node.orders[-1].disk.serial}: nothing was written")
+    elif task is Task.CLEAN and (left := uncleanable(node.inspected, node.server.hardware.disks)):
+        # plugins/agent/cleaning_step.py
+        _fail(node, task, f"disks that inspection found cannot be cleaned: {left[0]}")
     else:
         _end(node, task)
 

@@ -9,6 +9,8 @@ POLICY_ARGUMENT = "rackhand-cleaning"
 """The kernel argument that tells a ramdisk its policy."""
 POLICY_KEY = "rackhand_cleaning"
 """Of Ironic's ``node.extra``: what the last lease's flavor asks for."""
+DISKS_KEY = "rackhand_disks"
+"""Of Ironic's ``node.extra``: the disks that the last inspection saw."""
 
 
 class CleaningPolicy(StrEnum):
@@ -57,3 +59,5 @@ class Erasure:
     notes: tuple[str, ...] = ()
     failed: bool = False
     """It should have been erased and was not."""
+    missing: bool = False
+    """Inspection saw it, and now it is not there or must not be written any more."""

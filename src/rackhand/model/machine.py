@@ -241,3 +241,8 @@ class Machine:
     def boot_wire(self) -> Wire | None:
         """The NIC that boots the ramdisk outside of a lease."""
         return next((wire for wire in self.wires if wire.boot), None)
+
+    @property
+    def inspected_disks(self) -> tuple[Disk, ...] | None:
+        """What a cleaning may not pass over; None where no findings are known."""
+        return None if self.hardware is None else self.hardware.disks

@@ -121,10 +121,19 @@ class Engine(Protocol):
         """Make exactly these NICs known as the machine's; EngineRefused if one is another's."""
         ...
 
-    def begin(self, machine_id: UUID, verb: Verb, *, probe_vlans: Collection[int] = ()) -> None:
+    def begin(
+        self,
+        machine_id: UUID,
+        verb: Verb,
+        *,
+        probe_vlans: Collection[int] = (),
+        inspected: Sequence[Disk] | None = None,
+    ) -> None:
         """Start a task; returns at once. EngineRefused when the state forbids it.
 
         ``probe_vlans`` are for INSPECT: the VLANs that the ramdisk sends tagged probes on.
+        ``inspected`` is for PROVIDE and UNDEPLOY: the disks that inspection saw, none of
+        which the cleaning may pass over; None leaves in force what was told before.
         """
         ...
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from rackhand.model.errors import InvalidValue
 from rackhand.model.flavor import DiskHint, VolumeGroupSize
-from rackhand.model.machine import Disk, Transport
+from rackhand.model.machine import Disk
 from rackhand.model.names import parse_sha256
+from rackhand.render.disk_facts import known_fields, parse_disk, render_disk
 
 INSTANCE_INFO_KEY = "rackhand"
 """Where Ironic carries the order: ``node.instance_info[INSTANCE_INFO_KEY]``."""
@@ -42,11 +43,7 @@ def render_write_order(order: WriteOrder) -> dict[str, Any]:
         "image_sha256": order.image_sha256,
         "manifest_url": order.manifest_url,
         "manifest_sha256": order.manifest_sha256,
-        "disk": {
-            key: value
-            for key, value in asdict(replace(order.disk, content=None)).items()
-            if value is not None
-        },
+        "disk": render_disk(order.disk),
         "disk_hint": {
             key: value for key, value in asdict(order.disk_hint).items() if value is not None
         },
@@ -64,28 +61,18 @@ def parse_write_order(data: object) -> WriteOrder:
         urls[key] = str(data.get(key, ""))
         if not urls[key].startswith(("http://", "https://")):
             raise InvalidValue(f"{INSTANCE_INFO_KEY}.{key}", urls[key], "is no HTTP address")
-    disk = _known_fields("disk", Disk, data.get("disk"))
-    hint = _known_fields("disk_hint", DiskHint, data.get("disk_hint", {}))
+    disk = parse_disk(f"{INSTANCE_INFO_KEY}.disk", data.get("disk"))
+    hint = known_fields(f"{INSTANCE_INFO_KEY}.disk_hint", DiskHint, data.get("disk_hint", {}))
     try:
-        transport = Transport(disk.pop("transport", Transport.UNKNOWN))
         return WriteOrder(
             image_url=urls["image_url"],
             image_sha256=parse_sha256(str(data.get("image_sha256"))),
             manifest_url=urls["manifest_url"],
             manifest_sha256=parse_sha256(str(data.get("manifest_sha256"))),
-            disk=Disk(transport=transport, **disk),
+            disk=disk,
             volume_group=None if data.get("volume_group") is None else str(data["volume_group"]),
             volume_group_size=VolumeGroupSize(data.get("volume_group_size", VolumeGroupSize.FIXED)),
             disk_hint=DiskHint(**{**hint, "exclude": tuple(hint.get("exclude", ()))}),
         )
     except (TypeError, ValueError) as error:
         raise InvalidValue(INSTANCE_INFO_KEY, error, "in the write order") from error
-
-
-def _known_fields(name: str, kind: type[Any], data: object) -> dict[str, Any]:
-    if not isinstance(data, Mapping):
-        raise InvalidValue(f"{INSTANCE_INFO_KEY}.{name}", data, "is missing or no object")
-    unknown = sorted(set(data) - {field.name for field in fields(kind)})
-    if unknown:
-        raise InvalidValue(f"{INSTANCE_INFO_KEY}.{name}", unknown[0], "is no known field")
-    return dict(data)

@@ -82,6 +82,17 @@ _MEANINGS = (
     ),
     _meaning(
         "clean",
+        r"disks that inspection found cannot be cleaned",
+        "disks-missing",
+        "a disk that inspection found is missing, or must not be written any more, so nothing "
+        "was erased",
+        "put the disk back and retry: `rackhand lease retry LEASE`, or `rackhand machine retry "
+        "NAME` where no lease holds the machine. One that was taken out on purpose still holds "
+        "its data: erase or destroy it, then let the machine forget it with "
+        "`rackhand machine inspect NAME`, and retry the lease if there is one",
+    ),
+    _meaning(
+        "clean",
         r"time(d )?[ -]?out|timeout reached",
         "cleaning-timeout",
         "the ramdisk never called, or fell silent, during cleaning",
@@ -145,9 +156,9 @@ def fault_of(name: str, observed: Observed, at: datetime) -> Fault:
     """Translate the engine's failure of the machine called ``name``; never raises.
 
     Codes: bmc-password-wrong, bmc-unreachable, bmc-failed, inspection-timeout,
-    cleaning-timeout, deploy-timeout, image-corrupt, volume-group-clash, disk-not-found,
-    verify-failed, inspection-failed, cleaning-failed, deploy-failed, undeploy-failed,
-    engine-failed.
+    disks-missing, cleaning-timeout, deploy-timeout, image-corrupt, volume-group-clash,
+    disk-not-found, verify-failed, inspection-failed, cleaning-failed, deploy-failed,
+    undeploy-failed, engine-failed.
     """
     text = " ".join((observed.error or "").split())
     said = f' (the engine says: "{text}")' if text else ""

@@ -16,6 +16,14 @@ def holds_machine(lease: Lease) -> bool:
     return lease.placement is not None and lease.state is not LeaseState.RELEASED
 
 
+def release_failed(lease: Lease) -> bool:
+    """Say whether the lease's machine may be inspected although it is held.
+
+    Its release stands still with a fault; what the machine is made of may have changed.
+    """
+    return lease.state is LeaseState.RELEASING and lease.fault is not None
+
+
 def leases_by_machine(leases: Iterable[Lease]) -> dict[UUID, Lease]:
     """Return the lease that holds each held machine."""
     return {

@@ -112,22 +112,27 @@ def choose_root_disk(disks: Sequence[Disk], *hints: DiskHint, minimum_bytes: int
 def same_disk(wanted: Disk, found: Sequence[Disk]) -> Disk | None:
     """Find ``wanted`` again among disks of a later boot, or None when that is not certain.
 
+    Two that match (one disk on two paths) are None.
+    """
+    matching = disks_like(wanted, found)
+    return matching[0] if len(matching) == 1 else None
+
+
+def disks_like(wanted: Disk, found: Sequence[Disk]) -> list[Disk]:
+    """Return all that are ``wanted`` by what a disk says of itself; none if it says nothing.
+
     By WWN where ``wanted`` has one; else by serial together with model and size. The
-    kernel's names do not count. Two that match (one disk on two paths) are None.
+    kernel's names do not count, nor does the slot: a disk that was moved is the same.
     """
     wwn, serial = _wwn(wanted.wwn), _text(wanted.serial)
     if wwn:
-        matching = [disk for disk in found if _wwn(disk.wwn) == wwn]
-    elif serial:
-        key = (serial, _model(wanted.model), wanted.size_bytes)
-        matching = [
-            disk
-            for disk in found
-            if (_text(disk.serial), _model(disk.model), disk.size_bytes) == key
-        ]
-    else:
-        return None
-    return matching[0] if len(matching) == 1 else None
+        return [disk for disk in found if _wwn(disk.wwn) == wwn]
+    if not serial:
+        return []
+    key = (serial, _model(wanted.model), wanted.size_bytes)
+    return [
+        disk for disk in found if (_text(disk.serial), _model(disk.model), disk.size_bytes) == key
+    ]
 
 
 def _keep_smallest(left: list[Disk], reasons: dict[str, tuple[str, ...]]) -> list[Disk]:

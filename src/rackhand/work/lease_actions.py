@@ -220,7 +220,9 @@ class LeaseActions:
             return InProgress(SOON_S)
         if not self._gateway_ready():
             return Refused(f"waits until the gateway answers {lease.placement.machine}")
-        self._engine.begin(lease.placement.machine_id, verb)
+        with self._store.transaction() as session:
+            machine = session.machines.find(str(lease.placement.machine_id))
+        self._engine.begin(machine.id, verb, inspected=machine.inspected_disks)
         return InProgress(SOON_S)
 
     def _free(self, lease: Lease, action: actions.Free, sight: Sight) -> Outcome:

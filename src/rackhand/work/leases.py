@@ -176,9 +176,14 @@ class Leases:
         at = self._now()
         with self._store.transaction() as session:
             before = session.leases.find(name_or_id)
+            machine = (
+                session.machines.find(str(before.placement.machine_id))
+                if before.state is LeaseState.RELEASING and before.placement is not None
+                else None
+            )
         lease_states.retry(before, at)
-        if before.state is LeaseState.RELEASING and before.placement is not None:
-            tell_retry(self._engine, before.placement.machine_id)
+        if machine is not None:
+            tell_retry(self._engine, machine)
         with self._store.transaction() as session:
             lease = session.leases.find(name_or_id)
             ready = lease_states.retry(lease, at)

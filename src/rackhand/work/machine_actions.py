@@ -142,7 +142,7 @@ class MachineActions:
         del action
         if (refusal := self._ramdisk_refusal(machine)) is not None:
             return refusal
-        self._engine.begin(machine.id, Verb.PROVIDE)
+        self._engine.begin(machine.id, Verb.PROVIDE, inspected=machine.inspected_disks)
         return InProgress(SOON_S)
 
     def _ramdisk_refusal(self, machine: Machine) -> Outcome | None:

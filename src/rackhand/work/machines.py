@@ -13,6 +13,7 @@ from rackhand.model.lease import Lease, LeaseState
 from rackhand.model.machine import BmcCredentials, Machine, MachineState, Observed, Wire
 from rackhand.ports.engine import Deployer, Engine, Enrolment, Verb
 from rackhand.ports.store import Session, Store
+from rackhand.rules.holding import release_failed
 from rackhand.rules.wire_map import contradictions, engine_wires
 from rackhand.work.engine_retry import tell_retry
 from rackhand.work.import_check import MachineEntry, check_wires
@@ -110,17 +111,17 @@ class Machines:
     def inspect(self, name_or_id: str) -> Machine:
         """Clear the fault and let the loop inspect again; the old findings stay until then.
 
-        WrongState while a lease holds the machine; NotFound. EngineUnreachable or
-        EngineRefused change nothing.
+        WrongState while a lease holds the machine, unless its release failed: that is to
+        be tried again afterwards. NotFound. EngineUnreachable or EngineRefused change nothing.
         """
         with self._store.transaction() as session:
-            machine = _unheld(session, name_or_id, "inspected")
-        if machine.fault is not None:
-            tell_retry(self._engine, machine.id)
+            machine, holder = _inspectable(session, name_or_id)
+        if machine.fault is not None or holder is not None:
+            tell_retry(self._engine, machine)
         with self._store.transaction() as session:
             # Without inspected_at the loop inspects; it drops the old findings once the
             # engine has begun, so a process killed in between inspects again.
-            machine = _unheld(session, str(machine.id), "inspected")
+            machine, _ = _inspectable(session, str(machine.id))
             changed = session.machines.replace(replace(machine, inspected_at=None, fault=None))
             self._note(session, changed, "inspect", "shall be inspected again")
         self._wake()
@@ -137,7 +138,7 @@ class Machines:
             raise WrongState(
                 f"machine {machine.name} has no fault", "there is nothing to try again"
             )
-        tell_retry(self._engine, machine.id)
+        tell_retry(self._engine, machine)
         return self._mended(machine, "is tried again")
 
     def set_bmc(
@@ -163,7 +164,7 @@ class Machines:
                 session.machines.replace(replace(stored, bmc=machine.bmc))
             raise
         if machine.fault is not None:
-            tell_retry(self._engine, machine.id)
+            tell_retry(self._engine, machine)
         return self._mended(changed, "has new BMC credentials")
 
     def set_wires(self, name_or_id: str, wires: Sequence[Wire]) -> Machine:
@@ -301,6 +302,15 @@ def _holder(leases: Sequence[Lease], machine: Machine) -> Lease | None:
         if placement.machine_id == machine.id:
             return replace(lease, spec=replace(lease.spec, root_password_hash=None))
     return None
+
+
+def _inspectable(session: Session, name_or_id: str) -> tuple[Machine, Lease | None]:
+    """Return the machine, and the lease whose release failed on it."""
+    machine = session.machines.find(name_or_id)
+    holder = _holder(session.leases.all(), machine)
+    if holder is not None and release_failed(holder):
+        return machine, holder
+    return _unheld(session, name_or_id, "inspected"), None
 
 
 def _unheld(session: Session, name_or_id: str, done: str) -> Machine:

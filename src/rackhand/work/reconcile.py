@@ -18,7 +18,7 @@ from rackhand.ports.engine import Deployer, Engine
 from rackhand.ports.store import Store
 from rackhand.ports.surroundings import BootLog, Gateway, ImageFiles, Probe, Wires
 from rackhand.rules.gateway_plan import gateway_plan
-from rackhand.rules.holding import leases_by_machine
+from rackhand.rules.holding import leases_by_machine, release_failed
 from rackhand.rules.next_action import next_lease_action
 from rackhand.work.attempts import Attempts
 from rackhand.work.changes import Changes
@@ -270,7 +270,10 @@ class Loop:
     ) -> None:
         holders = leases_by_machine(rows.leases)
         for machine in rows.machines:
-            if machine.id in holders or machine.fault is not None or not machine.pooled:
+            holder = holders.get(machine.id)
+            if holder and not (machine.inspected_at is None and release_failed(holder)):
+                continue
+            if machine.fault is not None or not machine.pooled:
                 continue
             if machine.id in running or self._attempts.resting(machine.id):
                 self._come_again(SOON_S)

@@ -10,11 +10,12 @@ from uuid import UUID
 
 from rackhand.adapters.ironic import attachments, translate
 from rackhand.adapters.ironic.client import IronicClient
-from rackhand.model.cleaning import POLICY_KEY
+from rackhand.model.cleaning import DISKS_KEY, POLICY_KEY
 from rackhand.model.errors import EngineRefused, EngineUnreachable, InvalidValue
-from rackhand.model.machine import Hardware, MachineState, Observed
+from rackhand.model.machine import Disk, Hardware, MachineState, Observed
 from rackhand.model.names import Mac
 from rackhand.ports.engine import Attached, DeployOrder, Enrolment, Verb
+from rackhand.render.disk_facts import render_disk
 from rackhand.render.vlan_probe import probe_argument
 from rackhand.render.write_order import INSTANCE_INFO_KEY, WriteOrder, render_write_order
 
@@ -33,6 +34,7 @@ _PROVISION = {
     Verb.UNDEPLOY: "deleted",
     Verb.ABORT: "abort",
 }
+_CLEANS = frozenset({Verb.PROVIDE, Verb.UNDEPLOY})
 _POWER = {Verb.POWER_ON: "power on", Verb.POWER_OFF: "power off", Verb.REBOOT: "rebooting"}
 _DEPLOYABLE = ("available", "deploy failed")
 
@@ -98,7 +100,14 @@ class IronicEngine:
         """Make exactly these NICs known as the machine's; EngineRefused if one is another's."""
         self._set_ports(machine_id, macs)
 
-    def begin(self, machine_id: UUID, verb: Verb, *, probe_vlans: Collection[int] = ()) -> None:
+    def begin(
+        self,
+        machine_id: UUID,
+        verb: Verb,
+        *,
+        probe_vlans: Collection[int] = (),
+        inspected: Sequence[Disk] | None = None,
+    ) -> None:
         """Start a task; returns at once. EngineRefused when the state forbids it."""
         node = _node(machine_id)
         if verb in _POWER:
@@ -111,6 +120,11 @@ class IronicEngine:
             # The cleaning that follows uses the same boot of the ramdisk; afterwards
             # plugins/ironic/deploy.py takes this back and powers the machine off.
             self.client.patch(node, [_fast_track(True), _kernel_arguments(probe_vlans)])
+        if inspected is not None and verb in _CLEANS:
+            # Like the policy it outlives the undeployment, up to the cleaning's ramdisk.
+            disks = [render_disk(disk) for disk in inspected]
+            change = {"op": "add", "path": f"/extra/{DISKS_KEY}", "value": disks}
+            self.client.patch(node, [change])
         self.client.put(f"{node}/states/provision", {"target": _PROVISION[verb]})
 
     def hardware(self, machine_id: UUID) -> Hardware | None:

@@ -45,7 +45,10 @@ def follow_machines(connection: Connection, names: Sequence[str], timeout_s: flo
 def _settled(machine: Mapping[str, Any]) -> bool:
     if not machine["pooled"]:
         return True
-    return machine["state"] in ("available", "active") and machine["hardware"] is not None
+    if machine["hardware"] is None or machine["inspected_at"] is None:
+        return False
+    # One that a lease holds is on that lease's way.
+    return machine["lease"] is not None or machine["state"] in ("available", "active")
 
 
 def _tell(machine: Mapping[str, Any], told: dict[str, str]) -> None:

@@ -24,6 +24,7 @@ from rackhand.plugins.agent.write_step import (
     reread_partitions,
 )
 from rackhand.rules.erasure import ata_methods, nvme_methods, plan_erasure
+from rackhand.rules.inspected_disks import is_new, remembering
 from rackhand.rules.root_disk import judge_disk
 
 Run = Callable[[Sequence[str], float], bytes]
@@ -50,16 +51,20 @@ def clean_machine(
     policy: CleaningPolicy,
     say: Progress,
     run: Run = run,
+    inspected: Sequence[Disk] | None = None,
 ) -> list[Erasure]:
     """Erase every disk that may be written at all, and report on each disk.
 
     Never raises for a disk: one that cannot be erased is ``failed`` in the report, and
-    the others are erased all the same.
+    the others are erased all the same. ``inspected`` are the disks that inspection saw:
+    what it knew of several paths counts, and disks that are new since then are said.
     """
     report = []
-    for disk in whole_disks(devices):
+    for disk in remembering(whole_disks(devices), inspected or ()):
         began, notes = time.monotonic(), list(judge_disk(disk).reasons)
         shared = bool(notes)
+        if inspected is not None and is_new(disk, inspected):
+            notes.append("new since inspection")
         method = None if shared else _clean_disk(disk, devices, policy, say, run, notes=notes)
         seconds = round(time.monotonic() - began, 1)
         done = Erasure(

@@ -22,9 +22,9 @@ from rackhand.plugins.agent.block_devices import (
     read_block_devices,
     whole_disks,
 )
+from rackhand.plugins.agent.cleaning_step import CleaningFailed, clean_as_told
 from rackhand.plugins.agent.disk_contents import read_contents
 from rackhand.plugins.agent.disk_origin import SYSFS
-from rackhand.plugins.agent.erase import clean_machine
 from rackhand.plugins.agent.host_adapters import find_adapters
 from rackhand.plugins.agent.image_stream import StreamError
 from rackhand.plugins.agent.image_writer import ImageWriteError
@@ -32,7 +32,6 @@ from rackhand.plugins.agent.partition_table import PartitionTableError
 from rackhand.plugins.agent.volume_growth import GrowthFailed
 from rackhand.plugins.agent.write_step import WriteRefused, write_machine
 from rackhand.render.write_order import parse_write_order
-from rackhand.rules.erasure import policy_of
 
 LOG = log.getLogger(__name__)
 
@@ -114,16 +113,12 @@ class RackhandHardwareManager(hardware.HardwareManager):
         manager's of this name minus its dozen of tools per device.
         """
         try:
-            policy = policy_of(Path("/proc/cmdline").read_text(), node.get("extra") or {})
-            done = clean_machine(read_block_devices(), policy, lambda text: LOG.info("%s", text))
-            report = {"policy": policy, "disks": [asdict(erasure) for erasure in done]}
-            records.keep("cleaning", report)
+            command_line = Path("/proc/cmdline").read_text()
+            return clean_as_told(node, command_line, lambda text: LOG.info("%s", text))
+        except CleaningFailed as error:
+            raise errors.BlockDeviceEraseError(str(error)) from error
         except (InvalidValue, OSError, ValueError, subprocess.SubprocessError) as error:
             raise errors.BlockDeviceEraseError(f"the disks cannot be cleaned: {error}") from error
-        failed = [f"{e.disk}: {'; '.join(e.notes)}" for e in done if e.failed]
-        if failed:
-            raise errors.BlockDeviceEraseError(f"not erased: {' | '.join(failed)}")
-        return report
 
     def erase_devices(self, node: Any, ports: Any) -> dict[str, Any]:
         """The generic manager's full erase, here as the policy says."""
