@@ -42,6 +42,12 @@ SESSION = "Error: Unable to establish IPMI v2 / RMCP+ session"
             "for the cleaning is running on the node. Failed on step {}.",
             "cleaning-timeout",
         ),
+        (
+            "clean",
+            "Error erasing block device: nothing was erased on n1: 2 of the disks that inspection "
+            "found cannot be cleaned: SSD, serial A: it is not there",
+            "disks-missing",
+        ),
         ("clean", "Clean step erase_devices_metadata failed", "cleaning-failed"),
         (
             "deploy",

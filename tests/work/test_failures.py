@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
-from rackhand.fakes.server import Task
+from rackhand.fakes.server import FakeServer, Task
 from rackhand.model.errors import (
     AlreadyExists,
     EngineUnreachable,
@@ -17,7 +18,7 @@ from rackhand.model.errors import (
 )
 from rackhand.model.flavor import DiskHint
 from rackhand.model.lease import Lease, LeaseState, NetworkAsk
-from rackhand.model.machine import BmcAddress, BmcCredentials, Machine, MachineState
+from rackhand.model.machine import BmcAddress, BmcCredentials, Hardware, Machine, MachineState
 from rackhand.rules.lease_states import DEADLINES
 
 from .world import BMC_PASSWORD, World, add_network, entry, furnish, manifest, pooled, spec
@@ -249,6 +250,84 @@ def test_failed_cleaning_after_a_lease_keeps_it_until_mended() -> None:
     server.failing.clear()
     world.leases.retry("web-01")
     world.until(lease, LeaseState.RELEASED)
+    assert world.state("n1") is MachineState.AVAILABLE
+
+
+def take_disk_out(world: World) -> tuple[FakeServer, Hardware]:
+    """Give n1 a second disk, inspect it, and take that out again."""
+    server = world.engine.server(world.machines.find("n1").machine.id)
+    whole = server.hardware
+    second = replace(whole.disks[0], name="/dev/sdb", serial="SECOND")
+    server.hardware = replace(whole, disks=(*whole.disks, second))
+    world.machines.inspect("n1")
+    world.settle()
+    assert world.state("n1") is MachineState.AVAILABLE
+    server.hardware = whole
+    return server, replace(whole, disks=(*whole.disks, second))
+
+
+def test_a_disk_that_is_missing_after_a_lease_keeps_it_until_it_is_back() -> None:
+    world = pooled()
+    server, complete = take_disk_out(world)
+    lease = world.leases.request(spec(disk=DiskHint(serial="n1-DISK-0")))
+    world.until(lease, LeaseState.ACTIVE)
+    world.leases.release("web-01")
+    world.settle()
+    stuck = world.leases.find("web-01")
+    assert stuck.state is LeaseState.RELEASING
+    assert stuck.fault is not None
+    assert stuck.fault.code == "disks-missing"
+    assert stuck.fault.sentence.startswith("machine n1: ")
+    assert "serial SECOND" in stuck.fault.sentence
+    assert "rackhand lease retry" in stuck.fault.hint
+    world.leases.retry("web-01")
+    world.settle()
+    assert world.leases.find("web-01").fault, "it is not forgotten by trying again"
+    server.hardware = complete
+    world.leases.retry("web-01")
+    world.until(lease, LeaseState.RELEASED)
+
+
+def test_a_disk_that_was_taken_out_of_a_leased_machine_is_forgotten_by_inspecting() -> None:
+    world = pooled()
+    take_disk_out(world)
+    lease = world.leases.request(spec(disk=DiskHint(serial="n1-DISK-0")))
+    world.until(lease, LeaseState.ACTIVE)
+    with pytest.raises(WrongState, match="held by lease web-01"):
+        world.machines.inspect("n1")
+    world.leases.release("web-01")
+    world.settle()
+    before = world.machines.find("n1").machine.inspected_at
+    world.machines.inspect("n1")
+    world.settle()
+    machine = world.machines.find("n1").machine
+    assert machine.inspected_at is not None
+    assert before is not None
+    assert machine.inspected_at > before
+    assert [disk.serial for disk in machine.inspected_disks or ()] == ["n1-DISK-0"]
+    assert world.state("n1") is MachineState.MANAGEABLE, "it is cleaned for the lease alone"
+    world.leases.retry("web-01")
+    world.until(lease, LeaseState.RELEASED)
+    assert world.state("n1") is MachineState.AVAILABLE
+
+
+def test_a_disk_that_is_missing_from_a_machine_of_the_pool() -> None:
+    world = pooled()
+    server = world.engine.server(world.machines.find("n1").machine.id)
+    whole = server.hardware
+    server.failing[Task.CLEAN] = "disk /dev/sda cannot be erased"
+    world.machines.inspect("n1")
+    world.settle()
+    server.failing.clear()
+    server.hardware = replace(whole, disks=())
+    world.machines.retry("n1")
+    world.settle()
+    fault = world.machines.find("n1").machine.fault
+    assert fault is not None
+    assert fault.code == "disks-missing"
+    server.hardware = replace(whole, disks=(replace(whole.disks[0], serial="NEW"),))
+    world.machines.inspect("n1")
+    world.settle()
     assert world.state("n1") is MachineState.AVAILABLE
 
 

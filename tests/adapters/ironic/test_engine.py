@@ -29,6 +29,7 @@ from rackhand.model.machine import (
 )
 from rackhand.model.names import Mac
 from rackhand.ports.engine import Attached, Attachment, DeployOrder, Enrolment, Verb
+from rackhand.render.disk_facts import parse_inspected_disks
 
 PASSWORD = "s3cr3t-p4ss"
 _S = MachineState
@@ -129,10 +130,17 @@ def test_a_leases_life(engine: IronicEngine) -> None:
         engine.deploy(order)
     with pytest.raises(EngineRefused):
         engine.free(lease)
-    engine.begin(machine, Verb.UNDEPLOY)
+    engine.begin(machine, Verb.UNDEPLOY, inspected=[order.disk])
     assert _wait_for(engine, machine, _S.AVAILABLE).lease_id is None
     # The cleaning's ramdisk was told: this outlives the undeployment.
-    assert engine.client.get(f"/v1/nodes/{machine}")["extra"]["rackhand_cleaning"] == "full"
+    extra = engine.client.get(f"/v1/nodes/{machine}")["extra"]
+    assert extra["rackhand_cleaning"] == "full"
+    assert parse_inspected_disks(extra["rackhand_disks"]) == (order.disk,)
+    engine.begin(machine, Verb.VERIFY)
+    engine.begin(machine, Verb.PROVIDE)
+    _wait_for(engine, machine, _S.AVAILABLE)
+    kept = engine.client.get(f"/v1/nodes/{machine}")["extra"]
+    assert kept == extra, "an order that tells of none leaves the list"
     engine.free(lease)
 
 
