@@ -10,6 +10,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 import subprocess
 import tarfile
 from collections.abc import Mapping
@@ -121,6 +122,8 @@ class Twin:
     inside: str
     second_after: Untouched
     logs: Mapping[str, bytes]
+    incomplete: Any
+    """The lease again, given back after its machine had lost the second disk."""
     old_blocks: int
     """Blocks of the older system in what the image holds as zeros, before the deployment."""
     old_blocks_left: int
@@ -285,11 +288,28 @@ def _twin(site: Site) -> Twin:
     second_before = _state(site, "d1", SECOND)
     deployed = _request(site, _ask("twin", image, AGAIN), {"serial": serials[FIRST]})
     inside = "" if deployed["fault"] else site.ssh(_address(deployed), INSIDE)
+    logs, counted = _logs(site, AGAIN), _count(files[FIRST], zeros)
+    second_after = _state(site, "d1", SECOND)
+    _take_out(site, "d1", SECOND)
+    site.done("lease", "release", AGAIN)
+    incomplete = site.settled_lease(deployed["id"])
     return Twin(
         unhinted, hinted, planted, clash, after_clash, cleared, left, table_before, second_before,
-        deployed, inside, _state(site, "d1", SECOND), _logs(site, AGAIN), old_blocks,
-        *_count(files[FIRST], zeros),
+        deployed, inside, second_after, logs, incomplete, old_blocks, *counted,
     )  # fmt: skip
+
+
+def _take_out(site: Site, machine: str, number: int) -> None:
+    """Have the machine lack a disk from its next start on: the lab reads then how to start it."""
+    file = Path("/run/rackhand-lab") / site.lab_name / "machines" / machine / "start.json"
+    start = json.loads(file.read_text())
+    for boot, words in start["commands"].items():
+        gone = {
+            n for n, word in enumerate(words) if re.search(rf"\b(id|drive)=disk{number}\b", word)
+        }
+        assert len(gone) == 2, words
+        start["commands"][boot] = [w for n, w in enumerate(words) if not {n, n + 1} & gone]
+    file.write_text(json.dumps(start))
 
 
 def _hinted(site: Site, image: str) -> dict[str, Answer]:

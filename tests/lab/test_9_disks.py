@@ -171,6 +171,16 @@ def test_of_equal_disks_the_hinted_one_is_written_and_the_other_is_not(told: Tol
     assert told.twin.second_after == told.twin.second_before
 
 
+def test_cleaning_fails_and_names_a_disk_that_was_taken_out(told: Told) -> None:
+    assert told.twin.incomplete["state"] == "releasing"
+    fault = told.twin.incomplete["fault"]
+    assert fault["code"] == "disks-missing", fault
+    assert "d1" in fault["sentence"]
+    assert "LabCo SAS 10G, serial LSD-10G-0902B" in fault["sentence"]
+    assert "LSD-10G-0902A" not in fault["sentence"]
+    assert "rackhand machine inspect" in fault["hint"]
+
+
 def test_the_old_partition_table_comes_back(san: Site, told: Told, tmp_path: Path) -> None:
     undo = json.loads(told.twin.logs["deploy/disks-before-write.json"])["undo"]
     disk = san.disk_file("d1", FIRST)
