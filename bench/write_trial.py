@@ -13,7 +13,6 @@ import os
 import subprocess
 import sys
 import time
-import urllib.request
 from collections.abc import Callable, Sequence
 from functools import partial
 
@@ -26,7 +25,7 @@ def main() -> None:
     """Measure; a write that fails ends the program with what it said."""
     target, url, runs, *backing = sys.argv[1:]
     seconds: dict[str, list[float]] = {}
-    ways = _ways(target, url)
+    ways = _ways(target, url, _manifest(url))
     for number in range(int(runs)):
         for name, write in ways.items():
             _forget([target, *backing])
@@ -38,11 +37,17 @@ def main() -> None:
     print(json.dumps(seconds), flush=True)
 
 
-def _ways(target: str, url: str) -> dict[str, Callable[[], None]]:
+def _manifest(url: str) -> bytes:
+    """Return the image's manifest; a machine that has just started has no network at first."""
+    fetch = ["curl", "-fsS", "--retry", "60", "--retry-all-errors", "--retry-delay", "1"]
+    return subprocess.run([*fetch, f"{url}/image.json"], check=True, capture_output=True).stdout
+
+
+def _ways(target: str, url: str, manifest: bytes) -> dict[str, Callable[[], None]]:
     return {
         "dd": partial(_write_with_dd, target, url, "conv=notrunc,fsync"),
         "dd oflag=direct": partial(_write_with_dd, target, url, "oflag=direct conv=notrunc,fsync"),
-        "rackhand": partial(_write_with_rackhand, target, url),
+        "rackhand": partial(_write_with_rackhand, target, url, manifest),
     }
 
 
@@ -54,9 +59,7 @@ def _write_with_dd(target: str, url: str, how: str) -> None:
     subprocess.run(["bash", "-c", pipe], check=True)
 
 
-def _write_with_rackhand(target: str, url: str) -> None:
-    with urllib.request.urlopen(f"{url}/image.json") as response:  # noqa: S310 - ours
-        content = response.read()
+def _write_with_rackhand(target: str, url: str, content: bytes) -> None:
     manifest, sha256 = parse_manifest(content), str(json.loads(content)["sha256"])
     fd = os.open(target, os.O_RDWR | os.O_CLOEXEC)
     try:

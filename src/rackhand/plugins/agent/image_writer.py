@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import fcntl
+import io
 import os
 import subprocess
 import threading
@@ -51,13 +52,15 @@ def write_image(fd: int, manifest: Manifest, chunks: Iterable[bytes], say: Progr
         stderr=subprocess.PIPE,
         bufsize=0,
     ) as zstd:
-        unpacked, complaints = cast(IO[bytes], zstd.stdout), cast(IO[bytes], zstd.stderr)
+        unpacked, complaints = cast(io.FileIO, zstd.stdout), cast(IO[bytes], zstd.stderr)
         feeder = _Feeder(chunks, cast(IO[bytes], zstd.stdin))
         _widen(unpacked)
         feeder.start()
         try:
-            while data := unpacked.read(CHUNK_BYTES):
-                target.write(data)
+            # One buffer for all: a fresh one each time is 256 page faults.
+            piece = memoryview(bytearray(CHUNK_BYTES))
+            while length := unpacked.readinto(piece):
+                target.write(piece[:length])
         except BaseException:
             feeder.abandoned = True
             zstd.kill()
@@ -115,8 +118,7 @@ class _Extents:
         self._head = bytearray(min(HEAD_BYTES, manifest.size_bytes))
         self._began = self._said = time.monotonic()
 
-    def write(self, data: bytes) -> None:
-        view = memoryview(data)
+    def write(self, view: memoryview) -> None:
         while view:
             if not self._room:
                 self._at, self._room = next(self._left, (0, 0))
