@@ -67,4 +67,4 @@ FORGETTABLE = frozenset(
         (_S.FAILED, Task.VERIFY),
     }
 )
-"""Ironic 39, states.DELETEALLOWED_STATES, and available by its default settings."""
+"""Ironic 39, states.DELETE_ALLOWED_STATES, and available by its default settings."""
