@@ -18,20 +18,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rackhand.build.progress import BuildFailed, Progress
+from rackhand.render.lvm_settings import lvm_settings
 
 MIB = 1024 * 1024
-
-_CONFIG = """
-devices {{
-    filter = ["a|^{device}$|", "r|.*|"]
-    use_devicesfile = 0
-    obtain_device_list_from_udev = 0
-    external_device_info_source = "none"
-}}
-activation {{ udev_sync = 0  udev_rules = 0  monitoring = 0 }}
-backup {{ backup = 0  archive = 0 }}
-global {{ activation = 0  event_activation = 0  use_lvmpolld = 0 }}
-"""
 
 
 @dataclass(frozen=True)
@@ -136,5 +125,5 @@ def loop_device(progress: Progress, raw: Path, place: Region) -> Iterator[str]:
 def _lvm_settings(device: str) -> Iterator[dict[str, str]]:
     """Settings that let LVM see one device only and never speak to the kernel."""
     with tempfile.TemporaryDirectory() as folder:
-        (Path(folder) / "lvm.conf").write_text(_CONFIG.format(device=device))
+        (Path(folder) / "lvm.conf").write_text(lvm_settings(device))
         yield os.environ | {"LVM_SYSTEM_DIR": folder, "LVM_SUPPRESS_FD_WARNINGS": "1"}

@@ -10,6 +10,8 @@ from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
+from rackhand.render.lvm_settings import lvm_settings
+
 BYTES = 16 << 20
 
 
@@ -41,11 +43,7 @@ def physical_volume(group: str | None, volume: str | None = None) -> bytes:
 def lvm_environment(device: str) -> Iterator[dict[str, str]]:
     """Yield an environment in which LVM sees this device alone and needs no device-mapper."""
     with tempfile.TemporaryDirectory() as folder:
-        (Path(folder) / "lvm.conf").write_text(
-            f'devices {{ filter=["a|^{device}$|","r|.*|"] use_devicesfile=0 dir="/dev" }}\n'
-            "activation { udev_sync=0 udev_rules=0 }\n"
-            "global { activation=0 }\n"
-        )
+        (Path(folder) / "lvm.conf").write_text(lvm_settings(device))
         yield os.environ | {"LVM_SYSTEM_DIR": folder, "LVM_SUPPRESS_FD_WARNINGS": "1"}
 
 

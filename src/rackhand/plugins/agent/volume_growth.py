@@ -15,19 +15,9 @@ from pathlib import Path
 
 from rackhand.plugins.agent.lvm_label import read_physical_volume
 from rackhand.plugins.agent.old_table import Read
+from rackhand.render.lvm_settings import lvm_settings
 
 _PATIENCE_S = 120.0
-_SETTINGS = """
-devices {{
-    filter = ["a|^{device}$|", "r|.*|"]
-    use_devicesfile = 0
-    obtain_device_list_from_udev = 0
-    external_device_info_source = "none"
-}}
-activation {{ udev_sync = 0  udev_rules = 0  monitoring = 0 }}
-backup {{ backup = 0  archive = 0 }}
-global {{ activation = 0  event_activation = 0  use_lvmpolld = 0 }}
-"""
 
 
 class GrowthFailed(Exception):
@@ -78,7 +68,7 @@ def _loop_device(disk: str, offset: int, length: int) -> Iterator[str]:
 @contextmanager
 def _settings(device: str) -> Iterator[dict[str, str]]:
     with tempfile.TemporaryDirectory() as folder:
-        (Path(folder) / "lvm.conf").write_text(_SETTINGS.format(device=device))
+        (Path(folder) / "lvm.conf").write_text(lvm_settings(device))
         yield os.environ | {"LVM_SYSTEM_DIR": folder, "LVM_SUPPRESS_FD_WARNINGS": "1"}
 
 
