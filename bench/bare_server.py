@@ -14,7 +14,7 @@ from bench.commands import Service, inside, run
 from bench.errors import BenchError
 from bench.machine import BenchMachine
 from bench.places import ADDRESS, LAB_RUN, RAMDISK, SERVER, SUBNET, TRUNK, VLAN
-from rackhand.build.cpio_archive import newc
+from rackhand.build.writing.cpio_archive import newc
 
 PORT = f"bare{VLAN}"
 URL = f"http://{SERVER}"

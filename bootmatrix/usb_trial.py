@@ -20,7 +20,7 @@ from bootmatrix.emulated import Emulated, emulated
 from bootmatrix.errors import MatrixError
 from bootmatrix.trial import Stopped
 from lab.qemu import NIC_DEVICE
-from rackhand.build.cpio_archive import newc
+from rackhand.build.writing.cpio_archive import newc
 from rackhand.model.boot_matrix import BootOutcome, BootTrial
 from rackhand.model.machine import Firmware
 

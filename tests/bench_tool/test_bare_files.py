@@ -24,7 +24,7 @@ def test_the_archive_adds_a_drop_in_and_the_script(tmp_path: Path) -> None:
     assert bare_server._SCRIPT_PLACE in listed
     assert bare_server._DROP_IN_PLACE in listed
     # Rackhand's archives come after it: they must not hold the same files.
-    recipe = ROOT / "src/rackhand/build/recipes"
+    recipe = ROOT / "src/rackhand/build/making/recipes"
     assert not (recipe / "ramdisk/files" / bare_server._DROP_IN_PLACE).exists()
     unit = recipe / "ramdisk/files/etc/systemd/system/ironic-python-agent.service"
     assert unit.exists(), "the drop-in changes this unit"

@@ -16,9 +16,9 @@ from pathlib import Path
 import pytest
 
 from bootmatrix.places import IMAGE, SCRATCH
-from rackhand.build.image import build_image
+from rackhand.build.making.image import build_image
+from rackhand.build.making.ramdisk import build_ramdisk
 from rackhand.build.pack import SystemFacts, pack
-from rackhand.build.ramdisk import build_ramdisk
 from rackhand.model.boot_matrix import BootMatrix, BootOutcome
 from rackhand.render.boot_matrix import parse_boot_matrix
 

@@ -12,8 +12,8 @@ import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from rackhand.build.image_file import Flaw
 from rackhand.build.pack import SystemFacts, pack
+from rackhand.build.reading.image_file import Flaw
 
 from .small_systems import MIB, System, make_disk, make_tree
 

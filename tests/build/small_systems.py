@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from rackhand.build.cpio_archive import newc
+from rackhand.build.writing.cpio_archive import newc
 
 MIB = 1 << 20
 STORAGE = {

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from rackhand.build.appliance import Appliance, ApplianceFailed, run_appliance
-from rackhand.build.appliance_tree import linux_device
+from rackhand.build.conversion.appliance import Appliance, ApplianceFailed, run_appliance
+from rackhand.build.conversion.appliance_tree import linux_device
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from rackhand.build.artefact import KEPT, ArtefactKind, build_once, hash_inputs
+from rackhand.build.making.artefact import KEPT, ArtefactKind, build_once, hash_inputs
 from rackhand.build.progress import BuildFailed, Progress
 
 KIND = ArtefactKind("thing", "thing")

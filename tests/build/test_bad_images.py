@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from rackhand.build.image_file import Flaw, ImageRefused
-from rackhand.build.image_inspection import check
+from rackhand.build.reading.image_file import Flaw, ImageRefused
+from rackhand.build.reading.inspection import check
 
 from .bad_images import FATAL, FILES, converted, good_disk
 from .small_systems import make_disk, make_tree
@@ -20,8 +20,8 @@ MEMORY_LIMIT_MIB = 96
 _JUDGE = """
 import json, re, resource, sys
 from pathlib import Path
-from rackhand.build.image_inspection import inspect
-from rackhand.build.image_file import ImageRefused
+from rackhand.build.reading.inspection import inspect
+from rackhand.build.reading.image_file import ImageRefused
 told = {}
 for path in map(Path, sys.argv[2:]):
     try:

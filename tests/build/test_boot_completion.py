@@ -9,12 +9,17 @@ from pathlib import Path
 
 import pytest
 
-from rackhand.build.boot_completion import ESP_BYTES, Completion, complete_raw, plan_completion
-from rackhand.build.disk_partitions import BIOS_BOOT, read_partitions
-from rackhand.build.disk_tree import DiskTree
-from rackhand.build.image_inspection import inspect_raw
+from rackhand.build.conversion.boot_completion import (
+    ESP_BYTES,
+    Completion,
+    complete_raw,
+    plan_completion,
+)
 from rackhand.build.progress import Progress
-from rackhand.build.volume_group import MIB
+from rackhand.build.reading.disk_partitions import BIOS_BOOT, read_partitions
+from rackhand.build.reading.disk_tree import DiskTree
+from rackhand.build.reading.inspection import inspect_raw
+from rackhand.build.region import MIB
 from rackhand.model.image_facts import DiskFacts
 from rackhand.rules.image_check import check_image
 

@@ -16,9 +16,9 @@ import pytest
 
 from lab.preconditions import has_kvm
 from lab.qemu import accelerator_words
-from rackhand.build.image import build_image
+from rackhand.build.making.image import build_image
+from rackhand.build.making.ramdisk import MEMORY_MIB, build_ramdisk
 from rackhand.build.pack import unpack
-from rackhand.build.ramdisk import MEMORY_MIB, build_ramdisk
 
 pytestmark = pytest.mark.lab
 CACHE = Path(os.environ.get("RACKHAND_CACHE", "/var/cache/rackhand"))

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from rackhand.build.system_conversion import convert_system
+from rackhand.build.conversion.system_conversion import convert_system
 from rackhand.model.image_facts import CloudInitFacts
 
 from .small_systems import System, make_tree

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from rackhand.build.image_conversion import Conversion, convert_image
-from rackhand.build.image_inspection import check
-from rackhand.build.volume_group import MIB
+from rackhand.build.conversion.image_conversion import Conversion, convert_image
+from rackhand.build.reading.inspection import check
+from rackhand.build.region import MIB
 
 from .guest_machines import LOGIN, NO_DISK, start_until, with_serial_console
 from .small_systems import System, make_disk, make_tree
@@ -83,7 +83,7 @@ def test_a_guest_of_initramfs_tools_and_uefi_starts_by_bios_after_conversion(
 _CONVERT = """
 import sys
 from pathlib import Path
-from rackhand.build.image_conversion import convert_image
+from rackhand.build.conversion.image_conversion import convert_image
 source, target, scratch = map(Path, sys.argv[1:])
 convert_image(source, target, scratch=scratch, say=lambda line: print(line, flush=True))
 """

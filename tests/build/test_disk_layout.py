@@ -10,13 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from rackhand.build.filesystems import Ext4, make_ext4, store_edges
-from rackhand.build.image_layout import disk_mib, partition_disk
-from rackhand.build.image_times import settle_times
+from rackhand.build.making.image_layout import disk_mib, partition_disk
+from rackhand.build.making.image_times import settle_times
+from rackhand.build.making.template import builtin_template
 from rackhand.build.pack import data_extents
 from rackhand.build.progress import Progress
-from rackhand.build.template import builtin_template
-from rackhand.build.volume_group import MIB, Region, make_volume_group
+from rackhand.build.region import MIB, Region
+from rackhand.build.writing.filesystems import Ext4, make_ext4, store_edges
+from rackhand.build.writing.volume_group import make_volume_group
 
 
 def test_empty_edges_become_data_and_data_stays(tmp_path: Path) -> None:

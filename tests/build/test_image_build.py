@@ -13,12 +13,13 @@ from pathlib import Path
 
 import pytest
 
-from rackhand.build.debian_tree import kernel_view
-from rackhand.build.image_inspection import check
-from rackhand.build.lvm_metadata import read_volume_group
+from rackhand.build.making.debian_tree import kernel_view
 from rackhand.build.pack import unpack
 from rackhand.build.progress import Progress
-from rackhand.build.volume_group import MIB, Region, loop_device
+from rackhand.build.reading.inspection import check
+from rackhand.build.reading.lvm_metadata import read_volume_group
+from rackhand.build.region import MIB, Region
+from rackhand.build.writing.loop_device import loop_device
 
 pytestmark = [
     pytest.mark.lab,

@@ -14,8 +14,8 @@ import pytest
 from click.testing import CliRunner
 
 from rackhand.build.__main__ import build
-from rackhand.build.image_facts import gather_facts
-from rackhand.build.image_tree import FolderTree
+from rackhand.build.reading.image_facts import gather_facts
+from rackhand.build.reading.image_tree import FolderTree
 from rackhand.model.image_facts import DiskFacts, PartitionFact, VolumeGroupFact
 from rackhand.model.image_finding import Finding
 from rackhand.rules.image_boot_check import firmware

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from rackhand.build.image_conversion import Conversion, TargetRefused, convert_image
-from rackhand.build.image_file import ImageRefused
-from rackhand.build.image_import import ImageUnfit
-from rackhand.build.image_inspection import check
+from rackhand.build.conversion.image_conversion import Conversion, TargetRefused, convert_image
+from rackhand.build.conversion.image_import import ImageUnfit
 from rackhand.build.progress import BuildFailed
+from rackhand.build.reading.image_file import ImageRefused
+from rackhand.build.reading.inspection import check
 
 from .small_systems import System, make_disk, make_tree
 from .vm_guests import sha256

@@ -14,13 +14,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rackhand.build.disk_partitions import PartitionsUnreadable, read_partitions
-from rackhand.build.disk_tree import DiskTree
-from rackhand.build.image_tree import FolderTree, ImageTree
-from rackhand.build.initramfs import InitramfsUnreadable, read_initramfs
-from rackhand.build.kernel_drivers import compact, kernel_drivers
-from rackhand.build.lvm_metadata import LvmUnreadable, parse_text, read_volume_group
-from rackhand.build.volume_group import MIB, Region
+from rackhand.build.reading.disk_partitions import PartitionsUnreadable, read_partitions
+from rackhand.build.reading.disk_tree import DiskTree
+from rackhand.build.reading.image_tree import FolderTree, ImageTree
+from rackhand.build.reading.initramfs import InitramfsUnreadable, read_initramfs
+from rackhand.build.reading.kernel_drivers import compact, kernel_drivers
+from rackhand.build.reading.lvm_metadata import LvmUnreadable, parse_text, read_volume_group
+from rackhand.build.region import MIB, Region
 
 from .small_systems import STORAGE, System, initramfs, make_disk, make_tree
 

@@ -8,8 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from rackhand.build.disk_partitions import BIOS_BOOT, EFI_SYSTEM, read_partitions
-from rackhand.build.partition_edit import (
+from rackhand.build.conversion.partition_edit import (
     NewPartition,
     TableFull,
     add_partition,
@@ -17,7 +16,8 @@ from rackhand.build.partition_edit import (
     free_entries,
     gap_at_start,
 )
-from rackhand.build.volume_group import MIB, Region
+from rackhand.build.reading.disk_partitions import BIOS_BOOT, EFI_SYSTEM, read_partitions
+from rackhand.build.region import MIB, Region
 
 SIZE = 64 * MIB
 

@@ -10,10 +10,10 @@ from types import ModuleType
 
 import pytest
 
-from rackhand.build import plugin_archive, ramdisk
-from rackhand.build.cpio_archive import newc
-from rackhand.build.debian_tree import read_list
-from rackhand.build.kernel_modules import drop_other_modules, wanted_modules
+from rackhand.build.making import plugin_archive, ramdisk
+from rackhand.build.making.debian_tree import read_list
+from rackhand.build.making.kernel_modules import drop_other_modules, wanted_modules
+from rackhand.build.writing.cpio_archive import newc
 
 INSIDE = ramdisk.RECIPE / "files/usr/lib/rackhand"
 DEP = """\

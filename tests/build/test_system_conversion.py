@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from rackhand.build.image_tree import WritableFolder
+from rackhand.build.conversion.system_conversion import convert_system, planned_changes
 from rackhand.build.progress import BuildFailed
-from rackhand.build.system_conversion import convert_system, planned_changes
+from rackhand.build.reading.image_tree import WritableFolder
 from rackhand.model.image_change import RunCommand
 from rackhand.rules.image_check import check_image
 from rackhand.rules.image_conversion import plan_conversion

@@ -12,11 +12,12 @@ from pathlib import Path
 
 import pytest
 
-from rackhand.build.filesystems import Xfs, make_xfs
-from rackhand.build.leftovers import remove_folder
+from rackhand.build.making.folder_removal import remove_folder
 from rackhand.build.pack import SystemFacts, pack, unpack
 from rackhand.build.progress import BuildFailed, Progress
-from rackhand.build.volume_group import MIB, Region, loop_device
+from rackhand.build.region import MIB, Region
+from rackhand.build.writing.filesystems import Xfs, make_xfs
+from rackhand.build.writing.loop_device import loop_device
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="loop devices and mounts need root")
 PLACE = Region(8 * MIB, 304 * MIB)

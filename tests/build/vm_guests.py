@@ -13,12 +13,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from rackhand.build import filesystems
-from rackhand.build.artefact import ArtefactKind, build_once, hash_inputs
-from rackhand.build.boot_loaders import make_program, write_bios_loader
-from rackhand.build.debian_tree import kernel_view, make_tree
+from rackhand.build.making.artefact import ArtefactKind, build_once, hash_inputs
+from rackhand.build.making.debian_tree import kernel_view, make_tree
 from rackhand.build.progress import Progress
-from rackhand.build.volume_group import MIB, Region, make_volume_group
+from rackhand.build.region import MIB, Region
+from rackhand.build.writing import filesystems
+from rackhand.build.writing.boot_loaders import make_program, write_bios_loader
+from rackhand.build.writing.volume_group import make_volume_group
 
 _COMMON = (
     "cloud-init", "dbus", "e2fsprogs", "grub2-common", "iproute2", "kmod", "linux-image-amd64",

@@ -11,8 +11,8 @@ import subprocess
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from rackhand.build.image_facts import gather_facts
-from rackhand.build.image_tree import FolderTree, WritableFolder
+from rackhand.build.reading.image_facts import gather_facts
+from rackhand.build.reading.image_tree import FolderTree, WritableFolder
 from rackhand.model.image_facts import DiskFacts, FileSystemFact, ImageFacts, PartitionFact
 
 from .small_systems import GENERATED, System, initramfs, make_tree

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from rackhand.build.image_settings import kernel_arguments, packages_of
-from rackhand.build.package_list import LockDiffers, check_lock
-from rackhand.build.template import TEMPLATES, builtin_names, builtin_template
-from rackhand.build.template_check import contradictions
+from rackhand.build.making.image_settings import kernel_arguments, packages_of
+from rackhand.build.making.package_list import LockDiffers, check_lock
+from rackhand.build.making.template import TEMPLATES, builtin_names, builtin_template
+from rackhand.build.making.template_check import contradictions
 from rackhand.doors.cli.image_build import read_template
 from rackhand.doors.cli.yaml_file import read_yaml
 

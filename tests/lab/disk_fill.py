@@ -13,7 +13,8 @@ from pathlib import Path
 from uuid import UUID
 
 from rackhand.build.progress import Progress
-from rackhand.build.volume_group import Region, make_volume_group
+from rackhand.build.region import Region
+from rackhand.build.writing.volume_group import make_volume_group
 
 MIB = 1 << 20
 _MD_MAGIC, _MD_AT, _IN_SYNC = 0xA92B4EFC, 4096, (1 << 64) - 1

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from rackhand_site import ARTEFACTS, CACHE
 
-from rackhand.build.cpio_archive import newc
+from rackhand.build.writing.cpio_archive import newc
 
 RAMDISK = ARTEFACTS / "ramdisk"
 DEBS = CACHE / "debs"

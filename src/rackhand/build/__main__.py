@@ -9,11 +9,11 @@ from pathlib import Path
 
 import click
 
-from rackhand.build.image import build_image
-from rackhand.build.image_import import import_image
-from rackhand.build.image_inspection import check
+from rackhand.build.conversion.image_import import import_image
+from rackhand.build.making.image import build_image
+from rackhand.build.making.ramdisk import build_ramdisk
 from rackhand.build.pack import SystemFacts, pack, unpack
-from rackhand.build.ramdisk import build_ramdisk
+from rackhand.build.reading.inspection import check
 from rackhand.model.errors import RackhandError
 
 _cache = click.option(

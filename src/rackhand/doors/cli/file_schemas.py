@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, Field
 
-from rackhand.build.template import Template
+from rackhand.build.making.template import Template
 from rackhand.doors.api.wire_fields import Body, Reference
 from rackhand.doors.api.wire_flavors import FlavorBody
 from rackhand.doors.api.wire_leases import LeaseBody

@@ -82,7 +82,7 @@ def _converted(vm_image: Path, folder: Path) -> Path:
 
 
 def _import(vm_image: Path, packed: Path, name: str) -> None:
-    from rackhand.build.image_import import import_image
+    from rackhand.build.conversion.image_import import import_image
 
     for finding in import_image(vm_image, packed, name, scratch=packed):
         click.echo(f"{_('warning')}[{finding.code}]: {finding.what}", err=True)

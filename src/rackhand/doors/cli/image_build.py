@@ -16,8 +16,8 @@ from rackhand.doors.cli.tables import Column, output_option, print_rows, size
 from rackhand.doors.cli.words import _
 
 if TYPE_CHECKING:
-    from rackhand.build.image import Lock
-    from rackhand.build.template import Template
+    from rackhand.build.making.image import Lock
+    from rackhand.build.making.template import Template
 
 _COLUMNS = [
     Column(_("NAME"), "name"),
@@ -58,7 +58,7 @@ _CONTENT = ("image.json", "packages.txt", "disk.zst")
 )
 def build(*, template: str, out: Path | None, write_lock: bool, cache: Path) -> None:
     """Check everything that can be checked first: a build takes minutes."""
-    from rackhand.build.image import build_image
+    from rackhand.build.making.image import build_image
 
     wanted, file = _find(template)
     if write_lock and file is None:
@@ -86,8 +86,8 @@ def build(*, template: str, out: Path | None, write_lock: bool, cache: Path) -> 
 @output_option
 def templates(*, name: str | None, output: str) -> None:
     """Print a file as it is: a copy of it is where a template of one's own begins."""
-    from rackhand.build.image_layout import disk_mib
-    from rackhand.build.template import TEMPLATES, builtin_names, builtin_template
+    from rackhand.build.making.image_layout import disk_mib
+    from rackhand.build.making.template import TEMPLATES, builtin_names, builtin_template
 
     if name is not None:
         if name not in builtin_names():
@@ -109,7 +109,7 @@ def templates(*, name: str | None, output: str) -> None:
 
 def _find(name: str) -> tuple[Template, Path | None]:
     """Return the template, and its file unless it comes with Rackhand."""
-    from rackhand.build.template import builtin_names, builtin_template
+    from rackhand.build.making.template import builtin_names, builtin_template
 
     if name in builtin_names():
         return builtin_template(name), None
@@ -122,8 +122,8 @@ def read_template(path: str) -> Template:
     """Return a file's template. Complaint names every flaw's line and column, with its hint."""
     from pydantic import ValidationError
 
-    from rackhand.build.template import Template
-    from rackhand.build.template_check import contradictions
+    from rackhand.build.making.template import Template
+    from rackhand.build.making.template_check import contradictions
     from rackhand.doors.api.flaws import flaws_of
     from rackhand.doors.cli.yaml_file import read_yaml
 
@@ -152,7 +152,7 @@ def read_template(path: str) -> Template:
 
 
 def _no_such(name: str) -> Complaint:
-    from rackhand.build.template import builtin_names
+    from rackhand.build.making.template import builtin_names
 
     return Complaint(
         "not-found",
@@ -170,7 +170,7 @@ def _builtin_cannot_be_locked(name: str) -> Complaint:
 
 
 def _read_lock(file: Path) -> Lock | None:
-    from rackhand.build.image import Lock
+    from rackhand.build.making.image import Lock
 
     return Lock(str(file), file.read_text()) if file.exists() else None
 
@@ -196,7 +196,7 @@ def _need_root() -> None:
 
 
 def _write_lock(file: Path, built: Path) -> None:
-    from rackhand.build.package_list import FILE
+    from rackhand.build.making.package_list import FILE
 
     new = file.with_name(f".{file.name}.new")
     packages = (built / FILE).read_text()

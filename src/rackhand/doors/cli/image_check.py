@@ -27,7 +27,7 @@ _WEIGHTS = {"fatal": _("fatal"), "serious": _("serious"), "minor": _("minor")}
 @output_option
 def check(*, image: Path, scratch: Path | None, output: str) -> int:
     """Look at a file or folder on this machine; Rackhand itself is not asked."""
-    from rackhand.build.image_inspection import check as check_file
+    from rackhand.build.reading.inspection import check as check_file
 
     inspection, findings = check_file(image, scratch)
     if output != "table":

@@ -14,7 +14,7 @@ from rackhand.doors.cli.tables import output_option, print_data
 from rackhand.doors.cli.words import _
 
 if TYPE_CHECKING:
-    from rackhand.build.image_conversion import Conversion
+    from rackhand.build.conversion.image_conversion import Conversion
 
 
 @click.command("convert", help=_("Make of VM_IMAGE one that starts on any machine."))
@@ -40,7 +40,7 @@ def convert(
     if (out is None) is not dry_run:
         raise click.UsageError(_("either --out FILE or --dry-run is needed"))
     if out is None:
-        from rackhand.build.conversion_forecast import foresee_conversion
+        from rackhand.build.conversion.forecast import foresee_conversion
 
         done = foresee_conversion(vm_image, scratch)
     else:
@@ -55,7 +55,7 @@ def convert(
 
 def converted(vm_image: Path, out: Path, scratch: Path | None) -> Conversion:
     """Convert, and tell on standard error how far it is."""
-    from rackhand.build.image_conversion import convert_image
+    from rackhand.build.conversion.image_conversion import convert_image
 
     return convert_image(
         vm_image, out, scratch=scratch, say=lambda line: click.echo(line, err=True)

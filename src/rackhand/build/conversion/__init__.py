@@ -1,0 +1,1 @@
+"""A VM image from elsewhere becomes one that starts on any machine."""

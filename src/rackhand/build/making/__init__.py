@@ -1,0 +1,1 @@
+"""The deploy ramdisk and standard images, of packages, recipes and templates."""
