@@ -15,7 +15,7 @@ from typing import Any
 
 from bench.commands import follow
 from bench.errors import BenchError
-from rackhand.build.cpio_archive import newc
+from rackhand.build.writing.cpio_archive import newc
 
 HOST = "10.0.2.2"
 """Where the machine finds this host's loopback (QEMU's user network)."""
