@@ -60,6 +60,14 @@ WRONG: dict[str, System] = {
     "machine-id": System(files={"etc/machine-id": "0123456789abcdef0123456789abcdef\n"}),
     "host-keys": System(files={"etc/ssh/ssh_host_ed25519_key": "key"}),
     "lvm-devices": System(files={"etc/lvm/devices/system.devices": "VERSION=1.1.1\n"}),
+    "iscsi-name": System(
+        files={"etc/iscsi/initiatorname.iscsi": "InitiatorName=iqn.2026-01.x:1\n"}
+    ),
+    "nvme-host": System(files={"etc/nvme/hostid": "0a1b2c3d-2222-4222-8222-222222222222\n"}),
+    "multipath-names": System(files={"etc/multipath/wwids": "# WWIDs\n/3600a0980383030/\n"}),
+    "lvm-devices-in-initramfs": System(
+        initramfs_files={"etc/lvm/devices/system.devices": b"IDTYPE=devname IDNAME=/dev/vda2\n"}
+    ),
     "net-rules": System(files={"etc/udev/rules.d/70-persistent-net.rules": 'NAME="eth0"'}),
     "random-seed": System(files={"var/lib/systemd/random-seed": "x"}),
     "dhcp-leases": System(files={"var/lib/dhclient/dhclient.leases": "lease {}"}),
@@ -99,6 +107,16 @@ def test_each_fault_is_found_alone_in_each_family(tmp_path: Path, family: str, c
     assert found[code].what
     assert found[code].why
     assert found[code].fix
+
+
+def test_names_that_a_machine_makes_itself_are_no_leftovers(tmp_path: Path) -> None:
+    own: dict[str, str | None] = {
+        "etc/iscsi/initiatorname.iscsi": "# InitiatorName=\nGenerateName=yes\n",
+        "etc/nvme/hostnqn": "", "etc/nvme/hostid": "\n",
+        "etc/multipath/wwids": "# Multipath wwids, Version : 1.0\n# Valid WWIDs:\n",
+        "etc/multipath/bindings": "# Multipath bindings, Version : 1.0\n",
+    }  # fmt: skip
+    assert findings(tmp_path / "t", System(files=own)) == {}
 
 
 def test_what_only_some_families_have(tmp_path: Path) -> None:

@@ -77,6 +77,39 @@ def test_nothing_is_done_to_a_system_that_is_right(tmp_path: Path, family: str) 
     assert convert_system(tree, tree.facts(), lambda _: None) == ()
 
 
+@pytest.mark.parametrize("family", ["debian", "rhel", "sles"])
+@pytest.mark.parametrize(
+    ("path", "text"),
+    [
+        ("etc/iscsi/initiatorname.iscsi", "InitiatorName=iqn.2026-01.com.example:vm\n"),
+        ("etc/nvme/hostnqn", "nqn.2014-08.org.nvmexpress:uuid:x\n"),
+        ("etc/multipath/bindings", "mpatha 3600a098038303001\n"),
+        ("etc/lvm/devices/system.devices", "IDTYPE=devname IDNAME=/dev/vda2 PVID=x\n"),
+    ],
+)
+def test_what_an_initramfs_took_in_of_another_machine_goes_there_too(
+    tmp_path: Path, family: str, path: str, text: str
+) -> None:
+    system = System(family, files={path: text})
+    facts = TriedTree(make_tree(tmp_path / "t", system), system).facts()
+    change, made = plan_conversion(facts)
+    told = "GenerateName=yes\n" if "iscsi" in path and family == "debian" else None
+    assert getattr(change, "text", None) == told
+    assert isinstance(made, RunCommand)
+    assert made.command[0] == "dracut"
+    after = System(family, files={path: told})
+    assert plan_conversion(TriedTree(make_tree(tmp_path / "a", after), after).facts()) == ()
+
+
+def test_a_list_of_disks_in_the_initramfs_alone_is_cured(tmp_path: Path) -> None:
+    baked = {"etc/lvm/devices/system.devices": b"IDTYPE=devname IDNAME=/dev/vda2 PVID=x\n"}
+    system = System("rhel", initramfs_files=baked)
+    facts = TriedTree(make_tree(tmp_path / "t", system), system).facts()
+    (step,) = [step for step in plan_conversion(facts) if "lvm-devices-in-initramfs" in step.cures]
+    assert isinstance(step, RunCommand)
+    assert step.command[0] == "dracut"
+
+
 def test_a_disk_that_is_not_in_the_image_keeps_its_name(tmp_path: Path) -> None:
     system = System(files={"etc/fstab": "/dev/vdb1 /data ext4 defaults 0 2\n"})
     tree = TriedTree(make_tree(tmp_path / "t", system), system)

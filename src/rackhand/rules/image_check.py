@@ -255,6 +255,19 @@ def _leftovers(facts: ImageFacts) -> Iterator[Finding]:
                           "its address comes up twice where a NIC has that name; where none has,"
                           " the start may wait for it",
                           "remove the files named; the config drive brings a machine's own"),
+        "iscsi-name": ("iscsi-name", _SERIOUS, "the iSCSI initiator name of another machine",
+                       "a SAN takes all machines of the image for one host: each gets the others'"
+                       " LUNs and ends their sessions; data get corrupt",
+                       "echo GenerateName=yes > /etc/iscsi/initiatorname.iscsi"
+                       if facts.family == "debian" else "rm -f /etc/iscsi/initiatorname.iscsi"),
+        "nvme-host": ("nvme-host", _SERIOUS, "the NVMe host identity of another machine",
+                      "a SAN takes all machines of the image for one host: each gets the others'"
+                      " namespaces; data get corrupt",
+                      "rm -f /etc/nvme/hostnqn /etc/nvme/hostid"),
+        "multipath": ("multipath-names", _MINOR, "multipath knows the LUNs of another machine",
+                      "names of LUNs and keys of reservations are another machine's, also in the"
+                      " initramfs",
+                      "rm -f the files named"),
         "lvm-devices": ("lvm-devices", _SERIOUS, "LVM knows only another machine's disks",
                         "volumes on a disk that is not listed are not activated: /var or /home"
                         " is missing",

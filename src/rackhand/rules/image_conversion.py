@@ -23,7 +23,7 @@ from rackhand.rules.boot_arguments import (
 )
 from rackhand.rules.cloud_init_plan import plan_cloud_init
 from rackhand.rules.device_names import names_a_disk, replace_in_fstab
-from rackhand.rules.image_leftovers import remove_leftovers
+from rackhand.rules.image_leftovers import in_initramfs, remove_leftovers
 from rackhand.rules.initramfs_plan import plan_initramfs
 from rackhand.rules.selinux_labels import label_files
 
@@ -37,7 +37,8 @@ def plan_conversion(facts: ImageFacts) -> tuple[Step, ...]:
     no UTF-8 nothing is changed.
     """
     baked_in = tuple(_baked_in(facts))
-    settings, initramfs = plan_initramfs(facts, others_changed=bool(baked_in))
+    others = bool(baked_in) or in_initramfs(facts)
+    settings, initramfs = plan_initramfs(facts, others_changed=others)
     arguments = tuple(_arguments(facts))
     new_initramfs = any(kernel.initramfs is None for kernel in facts.kernels) and bool(initramfs)
     menus = tuple(_menus(facts, changed=bool(arguments) or new_initramfs))

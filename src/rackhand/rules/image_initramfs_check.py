@@ -88,6 +88,13 @@ def _baked_in(initramfs: InitramfsFacts, fix: str) -> Iterator[Finding]:
                 "it waits for a swap device that other machines do not have",
                 f"remove it from the settings (initramfs-tools: RESUME=none), then {fix}",
             )  # fmt: skip
+        if path.endswith("/system.devices"):
+            yield Finding(
+                "lvm-devices-in-initramfs", Weight.SERIOUS,
+                f"{initramfs.path}: {path} lists another machine's disks",
+                "where LVM heeds it the root volume is not found, and the start ends in an"
+                " emergency shell", f"rm -f /etc/lvm/devices/system.devices; {fix}",
+            )  # fmt: skip
         bound = re.findall(r"(?:root=|rd\.\w+[.=\w]*=)?UUID=[0-9a-fA-F-]{8,}", text)
         if path.startswith("etc/cmdline") and bound:
             yield Finding(

@@ -33,7 +33,7 @@ _NIC_MODULES = (
 # no-kernel-modules is none of them: without modules there is nothing to put in.
 _CURES = {
     "no-initramfs", "damaged-initramfs", "host-only", "missing-drivers", "initramfs-without-lvm",
-    "plymouth", "resume-in-initramfs", "arguments-in-initramfs",
+    "plymouth", "resume-in-initramfs", "arguments-in-initramfs", "lvm-devices-in-initramfs",
 }  # fmt: skip
 _SETTING_OF_ONE_MACHINE = re.compile(
     r"^([ \t]*(MODULES|RESUME)=)(?![\"']?(?:most|none)[\"']?(?:\s|$))[^\s#]*", re.M

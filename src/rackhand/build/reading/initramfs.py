@@ -32,6 +32,8 @@ _COMPRESSED: tuple[tuple[bytes, tuple[str, ...]], ...] = (
 _KEPT = re.compile(
     r"(usr/)?lib/dracut/(hostonly-kernel-modules|modules|build-parameter)\.txt|etc/cmdline\.d/.*"
     r"|conf/(initramfs\.conf|param\.conf|conf\.d/.*)|etc/cmdline|etc/lvm/lvm(local)?\.conf"
+    # Debian's hook copies the whole folder, into itself where it is there already.
+    r"|etc/lvm/(lvm/)?devices/system\.devices"
 )
 
 

@@ -29,6 +29,11 @@ _NETWORK_SETTINGS = {
     "/etc/network": r"interfaces",
     "/etc/network/interfaces.d": r"[\w-]+",
 }
+# By these a SAN tells hosts apart (RFC 7143, 4.2.7.1; NVMe 1.4, 7.9).
+_ISCSI_NAME = "/etc/iscsi/initiatorname.iscsi"
+_NVME_HOST = ("/etc/nvme/hostnqn", "/etc/nvme/hostid")
+# LUNs by WWID: known ones, their names, keys of reservations (multipath.conf(5)).
+_MULTIPATH = ("/etc/multipath/wwids", "/etc/multipath/bindings", "/etc/multipath/prkeys")
 _MAC_ADDRESS = re.compile(r"(?i)(hwaddr|mac-?address|lladdr)\W+([0-9a-f]{2}:){5}")
 
 
@@ -54,7 +59,16 @@ def leftovers(tree: ImageTree) -> Iterator[tuple[str, tuple[str, ...]]]:
     # Physical volumes that it does not list do not exist for LVM (lvmdevices(8), RHEL 9).
     devices = "/etc/lvm/devices/system.devices"
     yield "lvm-devices", (devices,) if tree.read(devices, 1) else ()
+    named = re.search(rb"^\s*InitiatorName\s*=\s*\S", tree.read(_ISCSI_NAME) or b"", re.M)
+    yield "iscsi-name", (_ISCSI_NAME,) if named else ()
+    yield "nvme-host", tuple(path for path in _NVME_HOST if _says(tree, path))
+    yield "multipath", tuple(path for path in _MULTIPATH if _says(tree, path))
     yield "cloud-init-state", tuple(_cloud_init_state(tree))
+
+
+def _says(tree: ImageTree, path: str) -> bool:
+    """Tell whether a file holds more than comments."""
+    return re.search(rb"^\s*[^\s#]", tree.read(path) or b"", re.M) is not None
 
 
 def _cloud_init_state(tree: ImageTree) -> Iterator[str]:
