@@ -17,7 +17,11 @@ from rackhand.build.pack import data_extents
 from rackhand.build.progress import Progress
 from rackhand.build.region import MIB, Region
 from rackhand.build.writing.filesystems import Ext4, make_ext4, store_edges
+from rackhand.build.writing.loop_device import loop_device
 from rackhand.build.writing.volume_group import make_volume_group
+from rackhand.render.lvm_settings import lvm_settings
+
+MADE_AT = 1_000_000_000
 
 
 def test_empty_edges_become_data_and_data_stays(tmp_path: Path) -> None:
@@ -66,7 +70,13 @@ def test_volumes_lie_where_lvm_says_without_device_mapper(tmp_path: Path) -> Non
             progress = Progress("t", log, tmp_path / "log")
             partitions = partition_disk(progress, raw, layout, identity)
             volumes = make_volume_group(
-                progress, raw, partitions["lvm"], "rootvg", sizes, identity=identity
+                progress,
+                raw,
+                partitions["lvm"],
+                "rootvg",
+                sizes,
+                identity=identity,
+                made_at=MADE_AT,
             )
         with raw.open("rb") as disk:
             metadata.append(os.pread(disk.fileno(), MIB, partitions["lvm"].offset))
@@ -79,6 +89,29 @@ def test_volumes_lie_where_lvm_says_without_device_mapper(tmp_path: Path) -> Non
     assert {name: region.size // MIB for name, region in volumes.items()} == sizes
     assert metadata[0][512:520] == b"LABELONE"
     assert b"rootvg {" in metadata[0]
-    first, again = (set(re.findall(rb'\bid = "([^"]+)"', text)) for text in metadata)
-    assert first == again, "LVM's identities come from the one that was given"
-    assert len(first) == 2 + len(sizes), "the group's, the disk's, the volumes'"
+    assert metadata[0] == metadata[1], "neither time nor host, device or chance is in it"
+    found = set(re.findall(rb'\bid = "([^"]+)"', metadata[0]))
+    assert len(found) == 2 + len(sizes), "the group's, the disk's, the volumes'"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="loop devices need root")
+def test_lvm_itself_takes_the_settled_metadata(tmp_path: Path) -> None:
+    """Its checksums are right, and it has the time that was given."""
+    raw, place = tmp_path / "raw", Region(MIB, 64 * MIB)
+    with raw.open("wb") as disk:
+        disk.truncate(80 * MIB)
+    with (tmp_path / "log").open("wb") as log:
+        progress = Progress("t", log, tmp_path / "log")
+        make_volume_group(progress, raw, place, "rootvg", {"data": 32}, made_at=MADE_AT)
+        with loop_device(progress, raw, place) as device:
+            (tmp_path / "lvm.conf").write_text(lvm_settings(device))
+            env = os.environ | {"LVM_SYSTEM_DIR": str(tmp_path)}
+            said = subprocess.run(
+                ["vgck", "-v", "rootvg"], env=env, capture_output=True, text=True, check=True
+            )
+            made = ["lvs", "--noheadings", "-o", "lv_name,lv_time", "rootvg"]
+            time_told = subprocess.run(
+                made, env=env | {"TZ": "UTC"}, capture_output=True, text=True, check=True
+            ).stdout
+    assert "checksum" not in said.stderr.lower(), said.stderr
+    assert time_told.split()[:2] == ["data", "2001-09-09"]

@@ -212,7 +212,7 @@ def _make_disk(out: Path, epoch: int, build: _Build, progress: Progress) -> None
     sizes = {volume.name: volume.size_mib for volume in layout.volumes}
     volumes = make_volume_group(
         progress, raw, partitions["lvm"], layout.volume_group, sizes,
-        identity=build.id_of("group"),
+        identity=build.id_of("group"), made_at=epoch,
     )  # fmt: skip
     filesystems.make_fat(progress, raw, partitions["esp"], _ESP_SERIAL, out / "esp", made_at=epoch)
     grub_files = tree / "usr/lib/grub/i386-pc"

@@ -18,6 +18,7 @@ from pathlib import Path
 
 from rackhand.build.progress import BuildFailed, Progress
 from rackhand.build.region import Region
+from rackhand.build.writing.group_stamp import settle_metadata
 from rackhand.build.writing.loop_device import loop_device
 from rackhand.render.lvm_settings import lvm_settings
 
@@ -30,11 +31,13 @@ def make_volume_group(
     volumes_mib: Mapping[str, int],
     *,
     identity: uuid.UUID | None = None,
+    made_at: int | None = None,
 ) -> dict[str, Region]:
     """Make ``name`` in ``place`` with linear volumes of these sizes; return where they lie.
 
-    LVM's own identities are derived from ``identity``, or random without one. Raises
-    :class:`BuildFailed` when the host has no loop devices or the sizes do not fit.
+    LVM's own identities are derived from ``identity``, or random without one; the group's
+    time is ``made_at`` (seconds since 1970), or now. Raises :class:`BuildFailed` when the
+    host has no loop devices or the sizes do not fit.
     """
     with loop_device(progress, raw, place) as device, _lvm_settings(device) as env:
         # 1 MiB alignment: any disk's or RAID stripe's usual boundary.
@@ -55,6 +58,8 @@ def make_volume_group(
             "pvs", "--reportformat", "json", "--units", "b", "--nosuffix",
             "-o", "pe_start,vg_extent_size", device, env=env,
         )  # fmt: skip
+    if made_at is not None:
+        settle_metadata(raw, place, made_at)
     return _regions(report, extents, place)
 
 
