@@ -6,18 +6,16 @@ import fcntl
 import json
 import os
 import shutil
-import signal
-import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from types import FrameType
 
 import click
 
 from bench.bare_deploy import deploy_bare
 from bench.bare_server import clear
+from bench.command_line import run_command
 from bench.commands import run, say
 from bench.errors import BenchError
 from bench.ledgers import Deploy, as_json, median_deploy, ratio, side_by_side, warnings
@@ -141,28 +139,9 @@ def _ssh_key(folder: Path) -> Path:
     return folder / "id.pub"
 
 
-def _interrupt(_number: int, _frame: FrameType | None) -> None:
-    """Stop once; a second Ctrl-C must not break the cleaning up."""
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: say("is being stopped; wait"))
-    raise KeyboardInterrupt
-
-
 def main() -> None:
     """Run the command; an error is one sentence with a hint and status 1."""
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, _interrupt)
-    try:
-        bench(prog_name="script/bench", standalone_mode=False)
-    except click.ClickException as error:
-        error.show()
-        sys.exit(error.exit_code)
-    except (KeyboardInterrupt, click.Abort):
-        say("interrupted")
-        sys.exit(130)
-    except BenchError as error:
-        print(f"bench: {error}\n  hint: {error.hint}", file=sys.stderr)
-        sys.exit(1)
+    run_command(bench, "bench", BenchError)
 
 
 if __name__ == "__main__":

@@ -5,7 +5,6 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
-import signal
 import sys
 import tempfile
 import time
@@ -13,10 +12,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from types import FrameType
 
 import click
 
+from bench.command_line import run_command
 from bench.errors import BenchError
 from bootmatrix.cells import CONTROLLERS, Cell, choose_cells
 from bootmatrix.deployed_disk import deploy, read_image
@@ -147,29 +146,12 @@ def _scratch() -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _interrupt(_number: int, _frame: FrameType | None) -> None:
-    """Stop once; a second Ctrl-C must not break the cleaning up."""
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: say("is being stopped; wait"))
-    raise KeyboardInterrupt
-
-
 def main() -> None:
     """Run the command; an error is one sentence with a hint and status 1."""
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, _interrupt)
-    try:
-        bootmatrix(prog_name="script/bootmatrix", standalone_mode=False)
-    except click.ClickException as error:
-        error.show()
-        sys.exit(error.exit_code)
-    except (KeyboardInterrupt, click.Abort):
-        say("interrupted; what has ended is kept")
-        sys.exit(130)
-    except (MatrixError, BenchError, RackhandError) as error:
-        hint = f"\n  hint: {error.hint}" if error.hint else ""
-        print(f"bootmatrix: {error}{hint}", file=sys.stderr)
-        sys.exit(1)
+    run_command(
+        bootmatrix, "bootmatrix", MatrixError, BenchError, RackhandError,
+        interrupted="interrupted; what has ended is kept",
+    )  # fmt: skip
 
 
 if __name__ == "__main__":

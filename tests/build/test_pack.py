@@ -131,6 +131,16 @@ def test_a_damaged_stream_is_refused_before_a_byte_is_written(tmp_path: Path) ->
     assert not (tmp_path / "target").exists()
 
 
+def test_a_stream_behind_a_symbolic_link_is_read(tmp_path: Path) -> None:
+    sparse_file(tmp_path / "raw", [(0, 5000, b"x")])
+    pack(tmp_path / "raw", tmp_path / "out", "t", FACTS)
+    stream = tmp_path / "out/disk.zst"
+    stream.rename(tmp_path / "elsewhere.zst")
+    stream.symlink_to(tmp_path / "elsewhere.zst")
+    unpack(tmp_path / "out", tmp_path / "target")
+    assert (tmp_path / "target").read_bytes() == (tmp_path / "raw").read_bytes()
+
+
 def test_command_packs_and_unpacks(tmp_path: Path) -> None:
     sparse_file(tmp_path / "raw", [(0, 5000, b"x"), (2_000_000, 10, b"y")])
     out, target = str(tmp_path / "out"), tmp_path / "target"

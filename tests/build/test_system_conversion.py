@@ -17,7 +17,7 @@ from rackhand.build.reading.image_tree import WritableFolder
 from rackhand.model.image_change import RunCommand
 from rackhand.rules.image_check import check_image
 from rackhand.rules.image_conversion import plan_conversion
-from tests.doors.golden import check_golden
+from tests.golden import check_golden
 
 from .small_systems import System, make_tree
 from .vm_systems import SYSTEMS, TriedTree, tried

@@ -202,16 +202,27 @@ def test_the_gateway_reports_and_waits_for_another_plan(site: httpx.Client, hous
     assert house.work.gateway.in_force() == revision
 
 
-def test_many_waiting_readers_do_not_starve_the_others(client: httpx.Client) -> None:
-    def wait() -> None:
-        client.get("/v1/events?after=9999&wait_s=1.5", timeout=30)
+def test_many_waiting_readers_do_not_starve_the_others(
+    client: httpx.Client, house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All of them wait at once, others are answered meanwhile, and one change wakes them all."""
+    waiting, wait, answers = threading.Semaphore(0), house.changes.wait, list[Any]()
 
-    threads = [threading.Thread(target=wait) for _ in range(60)]
+    def counted(seen: int, timeout_s: float) -> int:
+        waiting.release()
+        return wait(seen, timeout_s)
+
+    def read() -> None:
+        answers.append(client.get("/v1/events?wait_s=60", timeout=90).json())
+
+    monkeypatch.setattr(house.changes, "wait", counted)
+    threads = [threading.Thread(target=read) for _ in range(60)]
     for thread in threads:
         thread.start()
-    time.sleep(0.3)
-    started = time.monotonic()
-    assert client.get("/v1/zones").status_code == 200
-    assert time.monotonic() - started < 1
+    assert all(waiting.acquire(timeout=50) for _ in threads)
+    assert client.get("/v1/zones", timeout=50).status_code == 200
+    assert answers == []
+    client.post("/v1/zones", json={"name": "first"}, timeout=50)
     for thread in threads:
         thread.join()
+    assert [[event["kind"] for event in one] for one in answers] == [["zone.added"]] * 60

@@ -9,7 +9,7 @@ from typing import Any
 
 import httpx
 
-from .golden import check_golden
+from tests.golden import check_golden
 
 
 def test_the_document_is_the_committed_one(client: httpx.Client) -> None:

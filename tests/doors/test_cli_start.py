@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 
 from rackhand.doors.cli.main import COMMANDS
+from tests.golden import check_golden
 
 from .cli_reference import MARKER, reference
 from .conftest import ASK, COMMAND, House, Rackhand, machines_yaml
-from .golden import check_golden
 
 DOCUMENT = Path(__file__).parents[2] / "docs/cli.md"
 SLOW = ("httpx", "rich", "pydantic", "fastapi", "sqlalchemy", "yaml", "passlib", "uvicorn")

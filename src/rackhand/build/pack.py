@@ -178,7 +178,11 @@ def _feed(fd: int, extents: list[Extent], pipe: IO[bytes]) -> None:
 
 
 def _write_extents(stream: Path, extents: list[Extent], fd: int) -> None:
-    with subprocess.Popen(["zstd", "-dc", str(stream)], stdout=subprocess.PIPE) as zstd:
+    # On its input, not by name: zstd passes over symbolic links.
+    with (
+        stream.open("rb") as compressed,
+        subprocess.Popen(["zstd", "-dc"], stdin=compressed, stdout=subprocess.PIPE) as zstd,
+    ):
         assert zstd.stdout is not None  # noqa: S101  (PIPE was asked for)
         for offset, length in _pieces(extents):
             data = zstd.stdout.read(length)

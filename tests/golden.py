@@ -11,7 +11,8 @@ def check_golden(path: Path, made: str) -> None:
     if os.environ.get("RACKHAND_RENEW") == "1":
         path.write_text(made, encoding="utf-8")
     kept = path.read_text(encoding="utf-8") if path.exists() else ""
+    test = os.environ["PYTEST_CURRENT_TEST"].partition("::")[0]
     assert made == kept, (
         f"{path.name} is not what the program makes now. If the change is meant, renew it:\n"
-        "    RACKHAND_RENEW=1 .venv/bin/pytest -q tests/doors && git diff docs tests/doors"
+        f"    RACKHAND_RENEW=1 .venv/bin/pytest -q {test} && git diff {os.path.relpath(path)}"
     )
