@@ -9,11 +9,10 @@ from uuid import UUID
 from rackhand.model.cleaning import CleaningPolicy
 from rackhand.model.errors import InvalidValue
 from rackhand.model.flavor import ANY_DISK, DiskHint, Flavor, VolumeGroupSize
-from rackhand.model.lease import LeaseState
 from rackhand.model.names import parse_name
 from rackhand.ports.store import Store
 from rackhand.rules.placement import PROPERTIES
-from rackhand.work.networks import refuse_while_used
+from rackhand.work.users import leases_that_name, refuse_while_used
 
 
 class Flavors:
@@ -90,12 +89,7 @@ class Flavors:
             flavor = session.flavors.find(name_or_id)
             refuse_while_used(
                 f"flavor {flavor.name}",
-                [
-                    f"lease {lease.name}"
-                    for lease in session.leases.all()
-                    if lease.state is not LeaseState.RELEASED
-                    and lease.spec.flavor in (flavor.name, str(flavor.id))
-                ],
+                leases_that_name(session, flavor, lambda spec: [spec.flavor]),
             )
             session.flavors.remove(flavor.id)
             session.events.append(

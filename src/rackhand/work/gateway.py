@@ -5,9 +5,20 @@ from __future__ import annotations
 import threading
 
 from rackhand.model.network import GatewayPlan
-from rackhand.ports.store import Store
+from rackhand.ports.store import Session, Store
 from rackhand.rules.gateway_plan import gateway_plan
 from rackhand.work.changes import Changes
+
+
+def stored_plan(session: Session) -> GatewayPlan:
+    """Return the plan for what the store holds now."""
+    return gateway_plan(
+        session.networks.all(),
+        session.machines.all(),
+        session.leases.all(),
+        session.reservations.all(),
+        session.discoveries.all(),
+    )
 
 
 class GatewayDesk:
@@ -36,13 +47,7 @@ class GatewayDesk:
             if self._cached is not None and self._cached[0] == count:
                 return self._cached[1]
         with self._store.transaction() as session:
-            plan = gateway_plan(
-                session.networks.all(),
-                session.machines.all(),
-                session.leases.all(),
-                session.reservations.all(),
-                session.discoveries.all(),
-            )
+            plan = stored_plan(session)
         with self._lock:
             self._cached = (count, plan)
         return plan

@@ -12,7 +12,6 @@ from uuid import UUID
 from rackhand.model.boot_matrix import BootMatrix
 from rackhand.model.errors import AlreadyExists, InvalidValue, NotFound, WrongState
 from rackhand.model.image import Image, ImageContents
-from rackhand.model.lease import LeaseState
 from rackhand.model.names import parse_name
 from rackhand.ports.store import Store
 from rackhand.ports.surroundings import ImageFiles
@@ -20,7 +19,7 @@ from rackhand.rules.image_fit import Misfit, fleet_fit
 from rackhand.work.image_drivers import ImageDrivers
 from rackhand.work.image_manifest import read_contents, read_manifest
 from rackhand.work.image_upload import ImageUpload, Piece
-from rackhand.work.networks import refuse_while_used
+from rackhand.work.users import leases_that_name, refuse_while_used
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,12 +197,7 @@ class Images:
             self._upload.refuse_while_running(image)
             refuse_while_used(
                 f"image {image.name}",
-                [
-                    f"lease {lease.name}"
-                    for lease in session.leases.all()
-                    if lease.state is not LeaseState.RELEASED
-                    and lease.spec.image in (image.name, str(image.id))
-                ],
+                leases_that_name(session, image, lambda spec: [spec.image]),
             )
             session.images.remove(image.id)
             session.events.append(

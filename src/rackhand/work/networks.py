@@ -9,13 +9,12 @@ from ipaddress import IPv4Address, IPv4Network
 from typing import Unpack
 from uuid import UUID
 
-from rackhand.model.errors import WrongState
-from rackhand.model.lease import LeaseState
 from rackhand.model.names import parse_name
 from rackhand.model.network import AddressRange, Network, Zone, parse_vlan
 from rackhand.ports.store import Session, Store
 from rackhand.rules.network_check import check_held, check_network
 from rackhand.work.network_changes import NetworkChanges, NetworkOptions
+from rackhand.work.users import leases_that_name, refuse_while_used
 
 
 class Zones:
@@ -177,26 +176,9 @@ def _differ(before: Network, after: Network, name: str) -> bool:
     return bool(getattr(before, name) != getattr(after, name))
 
 
-def refuse_while_used(what: str, used_by: Sequence[str]) -> None:
-    """Raise WrongState naming the first users, unless there are none."""
-    if not used_by:
-        return
-    more = f" and {len(used_by) - 3} more" if len(used_by) > 3 else ""
-    raise WrongState(
-        f"{what} is used by {', '.join(used_by[:3])}{more}",
-        "remove or release these first",
-        {"used_by": list(used_by)},
-    )
-
-
 def _users(session: Session, network: Network) -> list[str]:
     """Return who needs the network, as words for a person."""
-    leases = [
-        f"lease {lease.name}"
-        for lease in session.leases.all()
-        if lease.state is not LeaseState.RELEASED
-        and any(ask.network in (network.name, str(network.id)) for ask in lease.spec.networks)
-    ]
+    leases = leases_that_name(session, network, lambda spec: (n.network for n in spec.networks))
     held = {r.machine_id for r in session.reservations.all() if r.network == network.name}
     machines = {machine.id: machine.name for machine in session.machines.all()}
     adopted = {discovery.id: discovery.name for discovery in session.discoveries.all()}

@@ -17,13 +17,13 @@ from rackhand.ports.discoverer import Discoverer
 from rackhand.ports.engine import Deployer, Engine
 from rackhand.ports.store import Store
 from rackhand.ports.surroundings import BootLog, Gateway, ImageFiles, Probe, Wires
-from rackhand.rules.gateway_plan import gateway_plan
 from rackhand.rules.holding import leases_by_machine, release_failed
 from rackhand.rules.next_action import next_lease_action
 from rackhand.work.attempts import Attempts
 from rackhand.work.changes import Changes
 from rackhand.work.discovering import ALL as ALL_DISCOVERIES
 from rackhand.work.discovering import Discovering
+from rackhand.work.gateway import stored_plan
 from rackhand.work.lease_actions import LeaseActions, Sight
 from rackhand.work.machine_actions import MachineActions
 from rackhand.work.outcome import MachineFailed, Outcome, Refused
@@ -320,13 +320,7 @@ class Loop:
     def _gateway_ready(self) -> bool:
         """Whether the gateway serves exactly what the store asks for now."""
         with self._store.transaction() as session:
-            plan = gateway_plan(
-                session.networks.all(),
-                session.machines.all(),
-                session.leases.all(),
-                session.reservations.all(),
-                session.discoveries.all(),
-            )
+            plan = stored_plan(session)
         return self._gateway.in_force() == plan.revision
 
     def _come_again(self, in_s: float) -> None:
