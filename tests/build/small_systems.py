@@ -70,7 +70,8 @@ def make_tree(root: Path, system: System) -> Path:
     texts: dict[str, str | None] = {
         "usr/lib/os-release": _RELEASE[family],
         "etc/fstab": "/dev/mapper/rootvg-root / ext4 defaults 0 1\n",
-        "etc/default/grub": f'GRUB_CMDLINE_LINUX="{system.arguments}"\n',
+        "etc/default/grub": f'GRUB_CMDLINE_LINUX="{system.arguments}"\n'
+        'GRUB_TERMINAL="console serial"\n',
         "etc/machine-id": "",
         "etc/cloud/cloud.cfg": "datasource_list: [ConfigDrive, None]\n",
         "usr/bin/cloud-init": "#!/usr/bin/python3\n",

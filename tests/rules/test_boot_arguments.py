@@ -11,13 +11,13 @@ from hypothesis import strategies as st
 
 from rackhand.model.image_facts import DiskFacts, FileSystemFact
 from rackhand.rules.boot_arguments import (
-    GRUB_DEFAULTS,
     edit_arguments,
     edit_command_line,
     edit_entry,
     edit_grub_defaults,
     edit_menu,
 )
+from rackhand.rules.boot_menu import GRUB_DEFAULTS
 from rackhand.rules.device_names import names_a_disk, replace_in_fstab
 
 DISK = DiskFacts(
@@ -129,7 +129,7 @@ def test_what_a_shell_makes_of_the_settings(text: str) -> None:
 
 def test_settings_of_cloud_images_are_edited_where_they_stand() -> None:
     texts = {
-        GRUB_DEFAULTS: 'GRUB_CMDLINE_LINUX=""\n',
+        GRUB_DEFAULTS: 'GRUB_CMDLINE_LINUX=""\nGRUB_TERMINAL="console serial"\n',
         "/etc/default/grub.d/40-force-partuuid.cfg": "GRUB_FORCE_PARTUUID=12-34\n",
         "/etc/default/grub.d/50-cloudimg.cfg": 'GRUB_CMDLINE_LINUX="console=ttyS0 quiet"\n',
     }
@@ -141,7 +141,10 @@ def test_settings_of_cloud_images_are_edited_where_they_stand() -> None:
 
 
 def test_the_kernels_names_of_disks_stay_off_only_where_they_are_harmless() -> None:
-    texts = {GRUB_DEFAULTS: f'GRUB_CMDLINE_LINUX="{CONSOLES}"\nGRUB_DISABLE_LINUX_UUID="true"\n'}
+    texts = {
+        GRUB_DEFAULTS: f'GRUB_CMDLINE_LINUX="{CONSOLES}"\nGRUB_DISABLE_LINUX_UUID="true"\n'
+        'GRUB_TERMINAL="console serial"\n'
+    }
     assert edit_grub_defaults(texts, DISK, by_uuid=False) == {}
     new = edit_grub_defaults(texts, DISK, by_uuid=True)[GRUB_DEFAULTS]
     assert '\n# any machine: GRUB_DISABLE_LINUX_UUID="true"' in new

@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping
 
 from rackhand.model.image_facts import DiskFacts
+from rackhand.rules.boot_menu import GRUB_DEFAULTS, grub_settings, with_serial_menu, without_menu
 from rackhand.rules.device_names import ONE_DISK, VIRTIO_DISK, replace_names, without_comments
 
 _UNWANTED = re.compile(
@@ -38,15 +39,19 @@ _WHY = {
     "disk-name": "on another machine this may be another disk, or none",
     "no-serial-console": "the console that the BMC shows would stay dark",
     "no-vga-console": "a screen at the rack would stay dark",
+    "no-serial-menu": "the boot menu would not be on the console that the BMC shows",
 }
-_RIGHT = {"no-serial-console": _SERIAL, "no-vga-console": _VGA}
+_RIGHT = {
+    "no-serial-console": _SERIAL,
+    "no-vga-console": _VGA,
+    "no-serial-menu": re.compile(r"^GRUB_TERMINAL=.*\bserial\b", re.M),
+}
 _WITHOUT_INITRAMFS = re.compile(r"^([ \t]*GRUB_FORCE_PARTUUID=\S)", re.M)
 _NOT_BY_UUID = re.compile(
     r"^([ \t]*(?:GRUB_DISABLE_(?:LINUX_)?UUID=[\"']?true|GRUB_FORCE_PARTUUID=\S))", re.M
 )
 _ALL_ENTRIES = "GRUB_CMDLINE_LINUX"
 _USUAL_ENTRIES = "GRUB_CMDLINE_LINUX_DEFAULT"
-GRUB_DEFAULTS = "/etc/default/grub"
 
 
 def clean_arguments(words: str, disk: DiskFacts | None) -> str:
@@ -86,11 +91,15 @@ def what_changed(old: str, new: str) -> str:
     gone = [word for word in before if word not in after]
     here = [word for word in after if word not in before]
     told = [f"without {' '.join(gone)}"] if gone else []
-    return ", ".join([*told, f"with {' '.join(here)}"] if here else told)
+    told += [f"with {' '.join(here)}"] if here else []
+    if "no-serial-menu" in cured_codes(old, new):
+        told.append("with the menu on the serial line, too")
+    return ", ".join(told)
 
 
 def _words(text: str) -> list[str]:
-    return list(dict.fromkeys(re.findall(r"[^\s\"']+", without_comments(text))))
+    arguments = without_menu(without_comments(text))
+    return list(dict.fromkeys(re.findall(r"[^\s\"']+", arguments)))
 
 
 def edit_arguments(words: str, disk: DiskFacts | None) -> str:
@@ -134,17 +143,20 @@ def edit_grub_defaults(
 ) -> dict[str, str]:
     """Edit /etc/default/grub and the files beside it; return those that change, by path.
 
+    The menu comes to the serial line, too (:mod:`rackhand.rules.boot_menu`).
     ``by_uuid`` has GRUB name the root file system by its UUID, whatever was wanted before.
     Consoles go to the arguments of all entries, so that recovery entries have them as well.
     """
-    if GRUB_DEFAULTS not in texts:
+    settings = grub_settings(texts)
+    if not settings:
         return {}
-    paths = [GRUB_DEFAULTS, *sorted(p for p in texts if p.startswith("/etc/default/grub.d/"))]
     off = _NOT_BY_UUID if by_uuid else _WITHOUT_INITRAMFS
-    new = {path: off.sub(r"# any machine: \1", _cleaned(texts[path], disk)) for path in paths}
+    new = {
+        path: off.sub(r"# any machine: \1", _cleaned(text, disk)) for path, text in settings.items()
+    }
     values = {_ALL_ENTRIES: "", _USUAL_ENTRIES: ""}
     last = ""
-    for path in paths:
+    for path in settings:
         for match in _ASSIGNED.finditer(new[path]):
             before = values.get(match[2], "")
             value = re.sub(rf"\$\{{?{match[2]}\b\}}?", lambda _, old=before: old, match[4])
@@ -153,6 +165,7 @@ def edit_grub_defaults(
     if with_consoles(values[_ALL_ENTRIES]) != values[_ALL_ENTRIES]:
         path = last or GRUB_DEFAULTS
         new[path] = _add_consoles(new[path], values)
+    new = with_serial_menu(new, without_comments("\n".join(new.values())))
     return {path: text for path, text in new.items() if text != texts[path]}
 
 

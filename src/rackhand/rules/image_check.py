@@ -11,6 +11,7 @@ from dataclasses import replace
 
 from rackhand.model.image_facts import ImageFacts
 from rackhand.model.image_finding import Finding, Weight
+from rackhand.rules.boot_menu import grub_settings, menu_on_serial
 from rackhand.rules.device_names import ONE_DISK, VIRTIO_DISK, without_comments
 from rackhand.rules.image_boot_check import check_boot_loaders, check_disk
 from rackhand.rules.image_conversion import plan_conversion
@@ -36,7 +37,7 @@ def check_image(facts: ImageFacts) -> tuple[Finding, ...]:
     """Return all findings, the worst first."""
     checks: tuple[Callable[[ImageFacts], Iterator[Finding]], ...] = (
         _system, check_disk, check_boot_loaders, check_initramfs, _arguments, _device_names,
-        _cloud_init, _network, _leftovers,
+        _cloud_init, _network, _leftovers, _menu,
     )  # fmt: skip
     found = [finding for check in checks for finding in check(facts)]
     order = list(Weight)
@@ -115,6 +116,19 @@ def _arguments(facts: ImageFacts) -> Iterator[Finding]:
                 "plymouth hides the messages that tell why a machine does not start",
                 f"remove {' '.join(quiet)} and quiet from /etc/default/grub, then {update}",
             )  # fmt: skip
+
+
+def _menu(facts: ImageFacts) -> Iterator[Finding]:
+    settings = grub_settings(facts.texts)
+    if settings and not menu_on_serial(settings):
+        yield Finding(
+            "no-serial-menu", _MINOR,
+            "GRUB's menu is on the screen only",
+            "the console that the BMC shows stays dark until the kernel speaks, and GRUB for BIOS"
+            " stops where there is no graphics card",
+            'set GRUB_TERMINAL="console serial" and GRUB_SERIAL_COMMAND="serial --unit=0'
+            f' --speed=115200" in /etc/default/grub, then {_menu_command(facts)}',
+        )  # fmt: skip
 
 
 def _console(word: str) -> bool:

@@ -10,6 +10,7 @@ from pathlib import Path
 from rackhand.build.making.debian_tree import kernel_view, read_list
 from rackhand.build.making.template import ExtraFile, Template
 from rackhand.build.progress import BuildFailed, Progress
+from rackhand.rules.boot_menu import serial_command
 
 RECIPES = Path(__file__).parent / "recipes"
 COMMON = RECIPES / "debian"
@@ -97,11 +98,16 @@ def _settle_units(tree: Path, progress: Progress) -> None:
 
 
 def _grub_defaults(template: Template) -> str:
+    arguments = kernel_arguments(template)
+    terminal = "console"
+    if template.serial_console is not None:
+        terminal = f'"console serial"\nGRUB_SERIAL_COMMAND="{serial_command(arguments)}"'
     return f"""GRUB_DEFAULT=0
 GRUB_TIMEOUT=0
 GRUB_DISTRIBUTOR=Debian
 GRUB_CMDLINE_LINUX_DEFAULT=""
-GRUB_CMDLINE_LINUX="{kernel_arguments(template)}"
+GRUB_CMDLINE_LINUX="{arguments}"
+GRUB_TERMINAL={terminal}
 GRUB_DISABLE_OS_PROBER=true
 GRUB_DISABLE_LINUX_UUID=true
 """
