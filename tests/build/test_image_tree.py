@@ -243,3 +243,16 @@ def test_aliases_are_kept_short(tmp_path: Path) -> None:
     assert drivers.early == {"hpsa", "virtio"}
     assert drivers.pci["hpsa"] == ("103c:3239:103c:21c9",)
     assert "e1000e" in drivers.pci
+
+
+def test_what_is_built_in_drives_its_hardware_too(tmp_path: Path) -> None:
+    """As in Debian 13, whose kernel has virtio_pci built in, and no table of what that drives."""
+    root, version = make_tree(tmp_path / "t", System()), "6.1.0-9-amd64"
+    modules = root / "usr/lib/modules" / version
+    (modules / "modules.alias").write_text("alias pci:v00008086d0000A352sv*sd*bc*sc*i* ahci\n")
+    assert kernel_drivers(FolderTree(root), version, []).pci == {"ahci": ("8086:a352",)}
+    with (modules / "modules.builtin").open("a") as builtin:
+        builtin.write("kernel/drivers/virtio/virtio_pci.ko\n")
+    drivers = kernel_drivers(FolderTree(root), version, [])
+    assert "virtio_pci" in drivers.early
+    assert drivers.pci == {"ahci": ("8086:a352",), "virtio_pci": ("1af4:*",)}

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from rackhand.build.making.image_settings import kernel_arguments, packages_of
+from rackhand.build.making.debian_tree import read_list
+from rackhand.build.making.image_settings import COMMON, RECIPES, kernel_arguments, packages_of
 from rackhand.build.making.package_list import LockDiffers, check_lock
 from rackhand.build.making.template import TEMPLATES, builtin_names, builtin_template
 from rackhand.build.making.template_check import contradictions
@@ -154,6 +155,16 @@ def test_built_in_templates_read_the_same_as_anybodys(name: str) -> None:
     assert read_template(str(TEMPLATES / f"{name}.yaml")) == template
     text = (TEMPLATES / f"{name}.yaml").read_text()
     assert read_yaml(str(TEMPLATES / f"{name}.yaml")).value == yaml.safe_load(text)
+
+
+@pytest.mark.parametrize("name", builtin_names())
+def test_no_unit_of_a_releases_recipe_is_masked(name: str) -> None:
+    recipe = RECIPES / builtin_template(name).release
+    brought = {unit.name for unit in (recipe / "files/etc/systemd/system").iterdir()}
+    assert "cloud-init-local.service" in brought
+    masked = [file for file in (COMMON / "masked-units.txt", recipe / "masked-units.txt")
+              if file.exists()]  # fmt: skip
+    assert not brought & {unit for file in masked for unit in read_list(file)}
 
 
 def test_the_standard_image_has_nothing_beside_the_builders_own() -> None:

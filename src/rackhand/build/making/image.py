@@ -162,10 +162,11 @@ def _initramfs(tree: Path, version: str, epoch: int, progress: Progress) -> None
 
 def _grub_menu(template: Template, version: str) -> str:
     """Make the first menu; update-grub replaces it with the first kernel update."""
+    number = {"bookworm": 12, "trixie": 13}[template.release]
     root = next(volume.name for volume in template.layout.volumes if volume.mount == "/")
     device = f"/dev/mapper/{template.layout.volume_group}-{root}"
     return f"""set timeout=0
-menuentry "Debian 12, Linux {version}" {{
+menuentry "Debian {number}, Linux {version}" {{
     linux /vmlinuz-{version} root={device} ro {kernel_arguments(template)}
     initrd /initrd.img-{version}
 }}

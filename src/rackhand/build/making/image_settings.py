@@ -23,6 +23,7 @@ _NO_GENERATORS = (
     "systemd-hibernate-resume-generator",
     "systemd-integritysetup-generator",
     "systemd-rc-local-generator",
+    "systemd-ssh-generator",
     "systemd-sysv-generator",
     "systemd-veritysetup-generator",
 )
@@ -47,7 +48,7 @@ def settle(tree: Path, template: Template, progress: Progress) -> None:
     """Put every setting into the tree. Raises :class:`BuildFailed` for what does not work."""
     for recipe in (COMMON, RECIPES / template.release):
         shutil.copytree(recipe / "files", tree, dirs_exist_ok=True, copy_function=shutil.copyfile)
-    _settle_units(tree, progress)
+    _settle_units(tree, template, progress)
     (tree / "usr/local/sbin/netplan").chmod(0o755)
     features = progress.run("chroot", tree, "/usr/sbin/netplan", "info")
     (tree / "usr/local/share/netplan-info").write_text(features)
@@ -79,9 +80,10 @@ def kernel_arguments(template: Template) -> str:
     )
 
 
-def _settle_units(tree: Path, progress: Progress) -> None:
+def _settle_units(tree: Path, template: Template, progress: Progress) -> None:
     units = tree / "etc/systemd/system"
-    for unit in read_list(COMMON / "masked-units.txt"):
+    lists = [recipe / "masked-units.txt" for recipe in (COMMON, RECIPES / template.release)]
+    for unit in [name for file in lists if file.exists() for name in read_list(file)]:
         (units / unit).unlink(missing_ok=True)
         (units / unit).symlink_to("/dev/null")
     # cloud-init is always on and its data source known: no search at every start.
@@ -155,7 +157,7 @@ def _settle_place_and_language(tree: Path, template: Template, progress: Progres
     if not (tree / zone).is_file():
         raise BuildFailed(
             f"time_zone: {template.release} knows no {template.time_zone}",
-            "choose another",
+            "choose another, or add the package tzdata-legacy",
         )
     (tree / "etc/localtime").unlink(missing_ok=True)
     (tree / "etc/localtime").symlink_to(f"/{zone}")

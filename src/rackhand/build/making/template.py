@@ -103,7 +103,7 @@ class Template(_Part):
 
     name: Name
     description: str = ""
-    release: Annotated[Literal["bookworm"], Field(description="Debian 12.")]
+    release: Annotated[Literal["bookworm", "trixie"], Field(description="Debian 12 or Debian 13.")]
     mirror: Annotated[
         Url | None,
         Field(description="The installed system's, too; left out: RACKHAND_DEBIAN_MIRROR."),

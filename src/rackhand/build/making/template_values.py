@@ -121,7 +121,7 @@ Keymap = Annotated[
 SerialPort = Annotated[str, _shaped("port", r"ttyS[0-7]", "a serial port", "ttyS0 to ttyS7")]
 KernelArgument = Annotated[str, _checked(_kernel_argument)]
 
-# What OpenSSH 9.2 (Debian 12) knows, without what is broken.
+# What OpenSSH 9.2 (Debian 12) and 10.0 (Debian 13) both know, without what is broken.
 Cipher = Literal[
     "chacha20-poly1305@openssh.com", "aes256-gcm@openssh.com", "aes128-gcm@openssh.com",
     "aes256-ctr", "aes192-ctr", "aes128-ctr",

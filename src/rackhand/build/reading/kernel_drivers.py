@@ -20,6 +20,11 @@ _NOT = re.compile(
 _PATTERN = re.compile(
     r"pci:v(\S+?)d([0-9A-F]{8}|\*)sv([0-9A-F]{8}|\*)sd([0-9A-F]{8}|\*)bc(\S+?)sc(\S+?)i(\S+)$"
 )
+# Of what is built in, a kernel's files may not tell what it drives (Debian 13's virtio_pci):
+# the vendor or class, as Debian 12's modules of that name have it.
+_BUILT_IN = {
+    "virtio_pci": "1af4:*", "ahci": "*:*:*:*:01:06:01", "nvme": "*:*:*:*:01:08:02",
+}  # fmt: skip
 _TABLE_LIMIT_BYTES = 16 << 20
 
 
@@ -51,6 +56,8 @@ def kernel_drivers(tree: ImageTree, version: str, in_initramfs: Collection[str])
         module = named.replace("-", "_")
         if module in wanted and (short := compact(alias)):
             patterns[module].append(short)
+    for module in _BUILT_IN.keys() & builtin.keys() - patterns.keys():
+        patterns[module].append(_BUILT_IN[module])
     early = (set(in_initramfs) | set(builtin)) & wanted
     return KernelDrivers(
         version, frozenset(early), {m: tuple(sorted(p)) for m, p in sorted(patterns.items())}
