@@ -11,7 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from rackhand.build.reading.disk_partitions import PartitionsUnreadable, read_partitions
@@ -170,6 +170,8 @@ def test_lvm_volumes_are_found_by_their_extents(tmp_path: Path, at: int) -> None
 
 @settings(max_examples=150, deadline=None)
 @given(at=st.integers(0, 6000), noise=st.binary(min_size=1, max_size=12))
+@example(at=621, noise=b"\x00\x00\x80")
+@example(at=4096 + 36, noise=b"\xff" * 4 + bytes(7) + b"\x80")
 def test_damaged_lvm_metadata_is_an_error_of_its_own(
     tmp_path_factory: pytest.TempPathFactory, at: int, noise: bytes
 ) -> None:

@@ -92,7 +92,9 @@ def _areas(label: bytes, at: int) -> tuple[list[tuple[int, int]], list[tuple[int
 
 
 def _text(fd: int, place: Region, area: Region) -> str | None:
-    header = os.pread(fd, SECTOR_BYTES, place.offset + area.offset)
+    # A damaged number may be larger than any file's offset.
+    inside = area.offset < place.size
+    header = os.pread(fd, SECTOR_BYTES, place.offset + area.offset) if inside else b""
     if len(header) < SECTOR_BYTES:
         raise LvmUnreadable("the metadata area lies beyond the disk's end")
     _, magic, _, _, size = _MDA_HEADER.unpack_from(header)
@@ -101,7 +103,8 @@ def _text(fd: int, place: Region, area: Region) -> str | None:
     at, length, _, _ = _RAW_LOCATION.unpack_from(header, _MDA_HEADER.size)
     if not at or not length:
         return None  # a physical volume that no group has taken yet
-    if length > _TEXT_LIMIT_BYTES or not SECTOR_BYTES <= at < size or length > size:
+    claims_too_much = length > min(size, _TEXT_LIMIT_BYTES)
+    if claims_too_much or not SECTOR_BYTES <= at < min(size, place.size):
         raise LvmUnreadable(f"the metadata claims {length} bytes at {at} of {size}")
     start = place.offset + area.offset
     first = os.pread(fd, min(length, size - at), start + at)
