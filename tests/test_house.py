@@ -40,6 +40,14 @@ def test_the_tools_agree(command: tuple[str, ...]) -> None:
     run(str(BIN / command[0]), *command[1:])
 
 
+def test_no_test_file_is_passed_over() -> None:
+    """Pytest leaves some folders out by their names, without a word."""
+    listed = run(sys.executable, "-m", "pytest", "--collect-only", "-q", "-p", "no:cacheprovider")
+    collected = {line.partition("::")[0] for line in listed.splitlines() if "::" in line}
+    files = {path.relative_to(ROOT).as_posix() for path in tracked("tests/*.py")}
+    assert {name for name in files if re.search(r"/test_\w+\.py$", name)} == collected
+
+
 def test_no_file_or_function_is_too_large() -> None:
     large = []
     for path in tracked("*.py"):
