@@ -45,7 +45,7 @@ _SOURCES = (
     "build/making/image_content.py", "build/making/image_times.py", "build/making/debian_tree.py",
     "build/writing/filesystems.py", "build/writing/volume_group.py",
     "build/writing/group_stamp.py", "build/writing/boot_loaders.py",
-    "render/lvm_settings.py", "build/pack.py",
+    "render/lvm_settings.py", "rules/boot_menu.py", "build/pack.py",
     "build/reading/inventory.py", "build/reading/image_facts.py",
     "build/reading/kernel_drivers.py",
 )  # fmt: skip
