@@ -130,6 +130,8 @@ def _allocated(engine: IronicEngine, bmc: Bmc) -> DeployOrder:
     engine.begin(machine, Verb.PROVIDE)
     _wait(engine, enrolment, MachineState.AVAILABLE)
     assert engine.allocate(lease, [machine]) == machine
+    # Ironic lets go of the node a moment after it has said that the allocation is there.
+    _wait(engine, enrolment, MachineState.AVAILABLE)
     return DeployOrder(
         machine_id=machine,
         lease_id=lease,
