@@ -27,6 +27,7 @@ from rackhand.build.making.image_settings import (
     settle,
 )
 from rackhand.build.making.image_times import newest_package_time, settle_times
+from rackhand.build.making.own_sources import own_sources
 from rackhand.build.making.package_list import FILE, check_lock, installed_packages
 from rackhand.build.making.template import Template, builtin_template
 from rackhand.build.pack import pack
@@ -39,16 +40,6 @@ from rackhand.build.writing.volume_group import make_volume_group
 
 STANDARD = "debian-12"
 _ESP_SERIAL = "5241434B"
-_PACKAGE = Path(__file__).parents[2]
-_SOURCES = (
-    "build/making/image.py", "build/making/image_layout.py", "build/making/image_settings.py",
-    "build/making/image_content.py", "build/making/image_times.py", "build/making/debian_tree.py",
-    "build/writing/filesystems.py", "build/writing/volume_group.py",
-    "build/writing/group_stamp.py", "build/writing/boot_loaders.py",
-    "render/lvm_settings.py", "rules/boot_menu.py", "build/pack.py",
-    "build/reading/inventory.py", "build/reading/image_facts.py",
-    "build/reading/kernel_drivers.py",
-)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -92,15 +83,13 @@ def build_image(
     artefacts = cache / "artefacts"
     artefacts.mkdir(parents=True, exist_ok=True)
     wanted = template or builtin_template(STANDARD)
-    own = [_PACKAGE / name for name in _SOURCES]
     recipes = files_below(COMMON, RECIPES / wanted.release)
-    digest = hash_inputs([*recipes, *own], wanted.model_dump_json(), mirror)
-    build = _Build(
-        wanted, cache, mirror, uuid.uuid5(uuid.NAMESPACE_URL, f"rackhand:{digest}"), lock, keep_raw
-    )
-    # A lock changes no image, only whether there is one: its identities stay those without.
-    if lock is not None:
-        digest = hash_inputs([], digest, lock.packages)
+    inputs = hash_inputs(recipes, wanted.model_dump_json(), mirror)
+    # A lock and the builder's sources decide what is built anew, but not its identities.
+    identity = uuid.uuid5(uuid.NAMESPACE_URL, f"rackhand:{inputs}")
+    build = _Build(wanted, cache, mirror, identity, lock, keep_raw)
+    locked = [] if lock is None else [lock.packages]
+    digest = hash_inputs(own_sources(Path(__file__)), inputs, *locked)
     kind = ArtefactKind(f"image-{wanted.name}", wanted.name)
     return build_once(artefacts, kind, digest, lambda out, told: _make(out, told, build))
 

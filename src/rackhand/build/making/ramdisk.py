@@ -15,10 +15,10 @@ from pathlib import Path
 from rackhand.build.making.artefact import ArtefactKind, build_once, files_below, hash_inputs
 from rackhand.build.making.debian_tree import RELEASE, kernel_view, make_tree, read_list
 from rackhand.build.making.kernel_modules import drop_other_modules
+from rackhand.build.making.own_sources import PACKAGE, own_sources
 from rackhand.build.making.plugin_archive import plugin_archive
 from rackhand.build.progress import BuildFailed, Progress
 
-PACKAGE = Path(__file__).parents[2]
 RECIPE = Path(__file__).parent / "recipes" / "ramdisk"
 AGENT_LOCK = PACKAGE.parents[1] / "locks" / "agent.txt"
 MEMORY_MIB = 2048
@@ -35,7 +35,7 @@ def build_ramdisk(cache: Path, mirror: str) -> Path:
     artefacts.mkdir(parents=True, exist_ok=True)
     if not AGENT_LOCK.exists():
         raise BuildFailed(f"{AGENT_LOCK} is missing", "run script/lock in Rackhand's source tree")
-    own = [Path(__file__).parent / name for name in ("ramdisk.py", "debian_tree.py")]
+    own = own_sources(Path(__file__))
     base_hash = hash_inputs([*files_below(RECIPE), AGENT_LOCK, *own], mirror)
     base = build_once(
         artefacts, _KINDS[0], base_hash, lambda out, told: _base(out, told, cache, mirror)
