@@ -1,6 +1,5 @@
 """A lease's networks and bonds as a real Ironic with fake hardware shows them."""
 
-import time
 from collections.abc import Callable, Iterator
 from ipaddress import IPv4Address, IPv6Address
 from typing import Any
@@ -8,21 +7,19 @@ from uuid import uuid4
 
 import pytest
 from ironic_process import IronicProcess
+from on_ironic import deploy_order, wait_until
 
 from rackhand.adapters.ironic import attachments
 from rackhand.adapters.ironic.client import IronicClient
 from rackhand.adapters.ironic.engine import IronicEngine
 from rackhand.model.bond import Bond, BondMode, HashPolicy, LacpRate
 from rackhand.model.errors import EngineRefused
-from rackhand.model.flavor import ANY_DISK
 from rackhand.model.lease import NicAssignment
 from rackhand.model.machine import (
     BmcAddress,
     BmcCredentials,
-    Disk,
     MachineState,
     Observed,
-    Transport,
     Wire,
 )
 from rackhand.model.names import Mac
@@ -30,7 +27,6 @@ from rackhand.ports.engine import (
     NOTHING_ATTACHED,
     Attached,
     Attachment,
-    DeployOrder,
     Enrolment,
     Verb,
 )
@@ -69,30 +65,11 @@ class Rack:
         return self
 
     def wait(self, done: Callable[[Observed], bool]) -> Observed:
-        deadline = time.monotonic() + 30
-        while not done(seen := self.engine.observe(self.machine)) or seen.busy:
-            assert time.monotonic() < deadline, seen
-            time.sleep(0.1)
-        return seen
+        return wait_until(self.engine, self.machine, done)
 
     def deploy(self, wanted: Attached) -> None:
-        self.engine.deploy(
-            DeployOrder(
-                machine_id=self.machine,
-                lease_id=self.lease,
-                image_url="http://127.0.0.1:1/images/a",
-                manifest_url="http://127.0.0.1:1/images/b",
-                image_sha256="a" * 64,
-                manifest_sha256="b" * 64,
-                disk=Disk("/dev/sda", 10 << 30, Transport.SATA, serial="S1"),
-                disk_hint=ANY_DISK,
-                deploy_mac=self.macs[0],
-                meta_data={},
-                network_data={"links": [{"id": "l0", "type": "phy", "mtu": 1500}]},
-                user_data="#cloud-config\n",
-                attached=wanted,
-            )
-        )
+        order = deploy_order(self.machine, self.lease, self.macs[0], attached=wanted)
+        self.engine.deploy(order)
 
     def deployed(self, wanted: Attached) -> None:
         self.deploy(wanted)

@@ -1,7 +1,6 @@
 """The engine on a real Ironic with fake hardware."""
 
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from ipaddress import IPv4Address
@@ -11,24 +10,21 @@ from uuid import UUID, uuid4
 
 import pytest
 from ironic_process import IronicProcess
+from on_ironic import deploy_order, wait_for, wait_until
 
 from rackhand.adapters.ironic.client import IronicClient
 from rackhand.adapters.ironic.engine import IronicEngine
 from rackhand.model.cleaning import CleaningPolicy
 from rackhand.model.errors import EngineRefused, EngineUnreachable, InvalidValue
-from rackhand.model.flavor import ANY_DISK
 from rackhand.model.lease import NicAssignment
 from rackhand.model.machine import (
     BmcAddress,
     BmcCredentials,
-    Disk,
     MachineState,
-    Observed,
-    Transport,
     Wire,
 )
 from rackhand.model.names import Mac
-from rackhand.ports.engine import Attached, Attachment, DeployOrder, Enrolment, Verb
+from rackhand.ports.engine import Attached, Attachment, Enrolment, Verb
 from rackhand.render.disk_facts import parse_inspected_disks
 
 PASSWORD = "s3cr3t-p4ss"
@@ -53,46 +49,12 @@ def _enrolment(macs: int = 2, **changes: Any) -> Enrolment:
     return replace(Enrolment(machine, f"m-{digits[:8]}", bmc, wires), **changes)
 
 
-def _order(machine_id: UUID, lease_id: UUID, mac: Mac) -> DeployOrder:
-    return DeployOrder(
-        machine_id=machine_id,
-        lease_id=lease_id,
-        image_url="http://127.0.0.1:1/images/a",
-        manifest_url="http://127.0.0.1:1/images/b",
-        image_sha256="a" * 64,
-        manifest_sha256="b" * 64,
-        disk=Disk("/dev/sda", 10 << 30, Transport.SATA, serial="S1"),
-        disk_hint=ANY_DISK,
-        deploy_mac=mac,
-        meta_data={"hostname": "web-1"},
-        network_data={"links": [{"id": "l0", "type": "phy", "mtu": 1500}]},
-        user_data="#cloud-config\n",
-    )
-
-
-def _wait(
-    engine: IronicEngine,
-    machine_id: UUID,
-    done: Callable[[Observed], bool],
-    timeout_s: float = 30.0,
-) -> Observed:
-    deadline = time.monotonic() + timeout_s
-    while not done(seen := engine.observe(machine_id)) or seen.busy:
-        assert time.monotonic() < deadline, seen
-        time.sleep(0.2)
-    return seen
-
-
-def _wait_for(engine: IronicEngine, machine_id: UUID, state: MachineState) -> Observed:
-    return _wait(engine, machine_id, lambda seen: seen.state is state)
-
-
 def _available(engine: IronicEngine, enrolment: Enrolment) -> UUID:
     engine.enrol(enrolment)
     engine.begin(enrolment.machine_id, Verb.VERIFY)
-    _wait_for(engine, enrolment.machine_id, _S.MANAGEABLE)
+    wait_for(engine, enrolment.machine_id, _S.MANAGEABLE)
     engine.begin(enrolment.machine_id, Verb.PROVIDE)
-    _wait_for(engine, enrolment.machine_id, _S.AVAILABLE)
+    wait_for(engine, enrolment.machine_id, _S.AVAILABLE)
     return enrolment.machine_id
 
 
@@ -104,11 +66,11 @@ def test_a_machines_life(engine: IronicEngine) -> None:
     assert engine.observe(machine).state is _S.REGISTERED
     assert engine.hardware(machine) is None
     engine.begin(machine, Verb.VERIFY)
-    assert _wait_for(engine, machine, _S.MANAGEABLE).power_on is not None
+    assert wait_for(engine, machine, _S.MANAGEABLE).power_on is not None
     engine.begin(machine, Verb.PROVIDE)
-    _wait_for(engine, machine, _S.AVAILABLE)
+    wait_for(engine, machine, _S.AVAILABLE)
     engine.begin(machine, Verb.POWER_ON)
-    _wait(engine, machine, lambda seen: seen.power_on is True)
+    wait_until(engine, machine, lambda seen: seen.power_on is True)
     assert machine in {seen.machine_id for seen in engine.observe_all()}
     engine.forget(machine)
     engine.forget(machine)
@@ -121,9 +83,9 @@ def test_a_leases_life(engine: IronicEngine) -> None:
     assert engine.allocate(lease, [machine]) == machine
     assert engine.allocate(lease, [machine]) == machine
     assert engine.observe(machine).lease_id == lease
-    order = replace(_order(machine, lease, enrolment.wires[1].mac), cleaning=CleaningPolicy.FULL)
+    order = deploy_order(machine, lease, enrolment.wires[1].mac, cleaning=CleaningPolicy.FULL)
     engine.deploy(order)
-    _wait_for(engine, machine, _S.ACTIVE)
+    wait_for(engine, machine, _S.ACTIVE)
     info = engine.client.get(f"/v1/nodes/{machine}")["instance_info"]
     assert info["rackhand"]["disk"]["serial"] == "S1"
     with pytest.raises(EngineRefused, match="cannot be deployed while active"):
@@ -131,14 +93,14 @@ def test_a_leases_life(engine: IronicEngine) -> None:
     with pytest.raises(EngineRefused):
         engine.free(lease)
     engine.begin(machine, Verb.UNDEPLOY, inspected=[order.disk])
-    assert _wait_for(engine, machine, _S.AVAILABLE).lease_id is None
+    assert wait_for(engine, machine, _S.AVAILABLE).lease_id is None
     # The cleaning's ramdisk was told: this outlives the undeployment.
     extra = engine.client.get(f"/v1/nodes/{machine}")["extra"]
     assert extra["rackhand_cleaning"] == "full"
     assert parse_inspected_disks(extra["rackhand_disks"]) == (order.disk,)
     engine.begin(machine, Verb.VERIFY)
     engine.begin(machine, Verb.PROVIDE)
-    _wait_for(engine, machine, _S.AVAILABLE)
+    wait_for(engine, machine, _S.AVAILABLE)
     kept = engine.client.get(f"/v1/nodes/{machine}")["extra"]
     assert kept == extra, "an order that tells of none leaves the list"
     engine.free(lease)
@@ -152,7 +114,7 @@ def test_a_taken_machine_cannot_be_taken_again(engine: IronicEngine) -> None:
     assert engine.allocate(second, []) is None
     assert engine.allocate(second, [uuid4()]) is None
     with pytest.raises(EngineRefused, match="not allocated to lease"):
-        engine.deploy(_order(machine, second, Mac("52:54:00:00:00:01")))
+        engine.deploy(deploy_order(machine, second, Mac("52:54:00:00:00:01")))
     engine.free(first)
     engine.free(first)
     assert engine.allocate(second, [machine]) == machine
@@ -214,13 +176,13 @@ def test_our_deploy_interface_judges_its_order(engine: IronicEngine) -> None:
     assert verdict["result"] is False
     assert "no write order" in verdict["reason"]
     engine.allocate(lease, [machine])
-    engine.deploy(_order(machine, lease, enrolment.wires[0].mac))
+    engine.deploy(deploy_order(machine, lease, enrolment.wires[0].mac))
     # The fake power starts nothing, so the deployment waits for a ramdisk.
-    waiting = _wait(engine, machine, lambda seen: seen.step is not None)
+    waiting = wait_until(engine, machine, lambda seen: seen.step is not None)
     assert (waiting.state, waiting.step) == (_S.DEPLOYING, "deploy.deploy")
     assert engine.client.get(f"{path}/validate")["deploy"]["result"] is True
     engine.begin(machine, Verb.UNDEPLOY)
-    _wait(engine, machine, lambda seen: seen.lease_id is None)
+    wait_until(engine, machine, lambda seen: seen.lease_id is None)
 
 
 def test_twenty_flows_at_once_all_finish(engine: IronicEngine) -> None:
@@ -232,11 +194,11 @@ def test_twenty_flows_at_once_all_finish(engine: IronicEngine) -> None:
         nic = NicAssignment(mac, "blue", IPv4Address("10.0.0.7"))
         tagged = NicAssignment(mac, "red", IPv4Address("10.1.0.7"), vlan_tag=200)
         attached = Attached((Attachment(nic, 100), Attachment(tagged, 200)))
-        engine.deploy(replace(_order(machine, lease, mac), attached=attached))
-        _wait_for(engine, machine, _S.ACTIVE)
+        engine.deploy(deploy_order(machine, lease, mac, attached=attached))
+        wait_for(engine, machine, _S.ACTIVE)
         assert engine.attached(machine) == attached
         engine.begin(machine, Verb.UNDEPLOY)
-        return _wait_for(engine, machine, _S.AVAILABLE).state
+        return wait_for(engine, machine, _S.AVAILABLE).state
 
     with ThreadPoolExecutor(20) as pool:
         assert list(pool.map(flow, range(20))) == [_S.AVAILABLE] * 20

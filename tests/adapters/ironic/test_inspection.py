@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from uuid import uuid4
 
@@ -10,6 +9,7 @@ import httpx
 import pytest
 from agent_report import agent_report
 from ironic_process import IronicProcess
+from on_ironic import wait_for
 
 from rackhand.adapters.ironic.client import IronicClient
 from rackhand.adapters.ironic.engine import IronicEngine
@@ -29,13 +29,6 @@ def engine(real_ironic: IronicProcess) -> Iterator[IronicEngine]:
     client.close()
 
 
-def wait(engine: IronicEngine, enrolment: Enrolment, state: MachineState) -> None:
-    deadline = time.monotonic() + 60
-    while (seen := engine.observe(enrolment.machine_id)).state is not state or seen.busy:
-        assert time.monotonic() < deadline, seen
-        time.sleep(0.1)
-
-
 def test_the_ramdisk_is_told_its_vlans_and_reports_what_it_probed(
     engine: IronicEngine, real_ironic: IronicProcess
 ) -> None:
@@ -45,14 +38,14 @@ def test_the_ramdisk_is_told_its_vlans_and_reports_what_it_probed(
     path = f"/v1/nodes/{told.machine_id}"
     engine.enrol(told)
     engine.begin(told.machine_id, Verb.VERIFY)
-    wait(engine, told, S.MANAGEABLE)
+    wait_for(engine, told.machine_id, S.MANAGEABLE)
     kinds = {"inspect": "agent", "boot": "ipxe", "deploy": "rackhand"}
     engine.client.patch(
         path,
         [{"op": "add", "path": f"/{k}_interface", "value": v} for k, v in kinds.items()],
     )
     engine.begin(told.machine_id, Verb.INSPECT, probe_vlans=[205, 103, 102, 101, 100])
-    wait(engine, told, S.INSPECTING)
+    wait_for(engine, told.machine_id, S.INSPECTING)
     script = (real_ironic.folder / "http/pxelinux.cfg" / BOOT.replace(":", "-")).read_text()
     assert " rackhand-probe-vlans=100-103,205 " in script
     assert "rackhand-disks,rackhand-wires rackhand-lldp-wait-s=12 " in script
@@ -63,7 +56,7 @@ def test_the_ramdisk_is_told_its_vlans_and_reports_what_it_probed(
         report = agent_report([BOOT, OTHER])
         answer = machine.post("http://ironic/v1/continue_inspection", json=report, timeout=60)
     assert answer.status_code == 202, answer.text
-    wait(engine, told, S.MANAGEABLE)
+    wait_for(engine, told.machine_id, S.MANAGEABLE)
     found = engine.hardware(told.machine_id)
     assert found is not None
     assert [(nic.mac, nic.probed, nic.lldp) for nic in found.nics] == [
@@ -73,9 +66,9 @@ def test_the_ramdisk_is_told_its_vlans_and_reports_what_it_probed(
 
     # The cleaning that follows, well or not, takes back what only inspection needs.
     engine.begin(told.machine_id, Verb.PROVIDE)
-    wait(engine, told, S.CLEANING)
+    wait_for(engine, told.machine_id, S.CLEANING)
     engine.begin(told.machine_id, Verb.ABORT)
-    wait(engine, told, S.FAILED)
+    wait_for(engine, told.machine_id, S.FAILED)
     info = engine.client.get(path)["driver_info"]
     assert not {"kernel_append_params", "fast_track"} & set(info)
     assert info["ipmi_address"] == "127.0.1.77"
@@ -86,7 +79,7 @@ def test_without_vlans_the_ramdisk_probes_untagged_only(engine: IronicEngine) ->
     told = Enrolment(uuid4(), "untagged", bmc, (Wire(Mac("52:54:fc:00:00:11"), 100, boot=True),))
     engine.enrol(told)
     engine.begin(told.machine_id, Verb.VERIFY)
-    wait(engine, told, S.MANAGEABLE)
+    wait_for(engine, told.machine_id, S.MANAGEABLE)
     engine.begin(told.machine_id, Verb.INSPECT)
     info = engine.client.get(f"/v1/nodes/{told.machine_id}")["driver_info"]
     assert info["kernel_append_params"] == "%default%"

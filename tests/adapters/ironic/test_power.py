@@ -11,17 +11,15 @@ from uuid import uuid4
 
 import pytest
 from ironic_process import IronicProcess
+from on_ironic import deploy_order, wait_for
 
 from rackhand.adapters.ironic.client import IronicClient
 from rackhand.adapters.ironic.engine import IronicEngine
-from rackhand.model.flavor import ANY_DISK
 from rackhand.model.machine import (
     BmcAddress,
     BmcCredentials,
-    Disk,
     MachineState,
     Observed,
-    Transport,
     Wire,
 )
 from rackhand.model.names import Mac
@@ -99,14 +97,6 @@ def bmc(tmp_path: Path) -> Iterator[Bmc]:
         process.kill()
 
 
-def _wait(engine: IronicEngine, enrolment: Enrolment, state: MachineState) -> Observed:
-    deadline = time.monotonic() + 60
-    while (seen := engine.observe(enrolment.machine_id)).state is not state or seen.busy:
-        assert time.monotonic() < deadline, seen
-        time.sleep(0.1)
-    return seen
-
-
 @pytest.fixture
 def engine(real_ironic: IronicProcess) -> Iterator[IronicEngine]:
     client = IronicClient(real_ironic.socket)
@@ -123,29 +113,16 @@ def _allocated(engine: IronicEngine, bmc: Bmc) -> DeployOrder:
     enrolment = Enrolment(machine, f"power-{digits[:8]}", who, wires)
     engine.enrol(enrolment)
     engine.begin(machine, Verb.VERIFY)
-    _wait(engine, enrolment, MachineState.MANAGEABLE)
+    wait_for(engine, machine, MachineState.MANAGEABLE)
     # No ramdisk can run here, so there is no cleaning.
     change = {"op": "add", "path": "/automated_clean", "value": False}
     engine.client.patch(f"/v1/nodes/{machine}", [change])
     engine.begin(machine, Verb.PROVIDE)
-    _wait(engine, enrolment, MachineState.AVAILABLE)
+    wait_for(engine, machine, MachineState.AVAILABLE)
     assert engine.allocate(lease, [machine]) == machine
     # Ironic lets go of the node a moment after it has said that the allocation is there.
-    _wait(engine, enrolment, MachineState.AVAILABLE)
-    return DeployOrder(
-        machine_id=machine,
-        lease_id=lease,
-        image_url="http://127.0.0.1:1/images/a",
-        manifest_url="http://127.0.0.1:1/images/b",
-        image_sha256="a" * 64,
-        manifest_sha256="b" * 64,
-        disk=Disk("/dev/sda", 10 << 30, Transport.SATA, serial="S1"),
-        disk_hint=ANY_DISK,
-        deploy_mac=mac,
-        meta_data={},
-        network_data={"links": [{"id": "l0", "type": "phy", "mtu": 1500}]},
-        user_data="#cloud-config\n",
-    )
+    wait_for(engine, machine, MachineState.AVAILABLE)
+    return deploy_order(machine, lease, mac)
 
 
 def _power_commands(engine: IronicEngine, bmc: Bmc, order: DeployOrder) -> list[str]:
