@@ -14,7 +14,7 @@ from rackhand.model.machine import Disk, MachineState, Observed, Transport
 from rackhand.model.names import Mac
 from rackhand.ports.engine import DeployOrder
 
-TIMEOUT_S = 60.0
+TIMEOUT_S = 30.0
 
 
 def wait_until(
